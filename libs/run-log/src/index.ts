@@ -1,0 +1,4 @@
+export type { Executed, FollowOptions, HeldRun, LoadedRun, PreparedStart, RunAddress, RunLog, StoredLine } from './port.ts';
+export { HoldLost, LogUnavailable } from './faults.ts';
+export { JetStreamRunLog, type JetStreamRunLogOptions } from './jetstream/jetstream-run-log.ts';
+export { MemoryRunLog } from './memory/memory-run-log.ts';

@@ -1,0 +1,91 @@
+import type { Command, DraftEvent, Refusal, Run, RunEvent } from '@runledger/run';
+
+/** Where a run lives: the subject `runs.<tenant_id>.<run_id>`. */
+export interface RunAddress {
+  tenant_id: string;
+  run_id: string;
+}
+
+/** One stored event: its number, its type and the exact bytes of its line (without the newline). */
+export interface StoredLine {
+  seq: number;
+  type: string;
+  line: string;
+}
+
+/** A run as the leader has it. `stream_seq` is the expectation for the next append: 0 when the run does not exist. */
+export interface LoadedRun {
+  run: Run;
+  digest: string;
+  stream_seq: number;
+}
+
+export type Executed =
+  /** `events` is empty when the run was already so. `run` and `digest` are after the append. */
+  | { refusal?: undefined; events: RunEvent[]; run: Run; digest: string }
+  | { refusal: Refusal; events?: undefined; run: Run };
+
+/** A start that has been decided but not yet appended: plain JSON, so that it can be reserved and completed by anyone. */
+export interface PreparedStart {
+  tenant_id: string;
+  run_id: string;
+  commit_id: string;
+  headers: Record<string, string>;
+  /** The commit's NDJSON as UTF-8 text. */
+  payload: string;
+}
+
+export interface HeldRun {
+  readonly address: RunAddress;
+  /** The run after everything that is known to be stored. */
+  readonly run: Run;
+  /**
+   * Queues a command of the holder. Commands that arrive while an append is in flight share the next commit.
+   * Resolves when the events are on disk (`undefined`), or with the domain's refusal. Rejects with
+   * `HoldLost` when the run has ended or another executor holds it.
+   */
+  submit(command: Command): Promise<Refusal | undefined>;
+  /** `submit` of RecordProgress. */
+  record(events: DraftEvent[]): Promise<Refusal | undefined>;
+  /** Called with every event that somebody else appended, in order, each once. */
+  onForeign(listener: (event: RunEvent, run: Run) => void): void;
+  /** Aborted (reason: HoldLost) as soon as this process learns that it holds the run no longer. */
+  readonly lost: AbortSignal;
+  /** Waits for what is queued, then stops listening. The run itself is unchanged. */
+  release(): Promise<void>;
+}
+
+export interface FollowOptions {
+  /** Strictly after this `seq`; 0 is from the first event. */
+  after: number;
+  signal?: AbortSignal;
+}
+
+/** The log of all runs. Two implementations: JetStream and memory; one contract suite. */
+export interface RunLog {
+  /** State up to the leader's last message; status `none` when the run does not exist. */
+  load(address: RunAddress): Promise<LoadedRun>;
+  /**
+   * Load, decide, append; conflicts are retried with jitter for 2 s. `command` sees the loaded run, so that it can
+   * refuse on its own (by throwing) before anything is decided. Throws `LogUnavailable` (Fault) when the broker
+   * cannot take or confirm the append: its `code` is `outcome_unknown` when it may have landed.
+   */
+  execute(address: RunAddress, command: (run: Run) => Command): Promise<Executed>;
+  /** Decides a StartRun and encodes its commit, without appending it. */
+  prepareStart(command: Extract<Command, { type: 'StartRun' }>, address: RunAddress): PreparedStart;
+  /** Appends a prepared start at expectation 0. Safe to repeat: resolves alike for the one that landed before. */
+  completeStart(start: PreparedStart): Promise<{ run: Run; digest: string; created: boolean }>;
+  /** Becomes the writer of a run whose latest `run.started` is this executor's. */
+  hold(address: RunAddress, loaded: LoadedRun): Promise<HeldRun>;
+  /** Stored lines after `after`, at most `limit`, oldest first. `last_seq` is the run's last event at the leader; 0: no such run. */
+  page(address: RunAddress, after: number, limit: number): Promise<{ lines: StoredLine[]; last_seq: number; ended: boolean; digest: string }>;
+  /** Replay, then live, without gap or repeat; returns after the terminal event's batch. Batches are in order. */
+  follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]>;
+  /** Every stored commit of every run, oldest first, up to what is stored when the call begins (for rebuilds and sweeps). */
+  scan(): AsyncIterable<{ address: RunAddress; stream_seq: number; lines: StoredLine[]; digest: string; first: number; last: number }>;
+  /** Blobs: values over 64 KiB, by SHA-256 of their UTF-8 JSON text. */
+  putBlob(address: RunAddress, text: string): Promise<{ blob: string; bytes: number; preview: string }>;
+  getBlob(address: RunAddress, sha256: string): Promise<string | undefined>;
+  /** Stops followers and timers; the connection belongs to the caller. */
+  close(): Promise<void>;
+}

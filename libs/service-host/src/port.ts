@@ -1,0 +1,79 @@
+import type { DynamicModule, Type } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Broker, ConsumerOverrides } from '@runledger/nest-jetstream';
+import type { RunLog } from '@runledger/run-log';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+
+export type ServiceName = 'gateway' | 'run-scheduler' | 'agent-executor' | 'notifier' | 'reconciler';
+
+/** Read once from the environment, checked, with defaults. Every name is in docs/configuration.md. */
+export interface Settings {
+  /** `RUNLEDGER_HOME`: absolute path of the data folder. */
+  home: string;
+  /** `RUNLEDGER_NATS_URL` */
+  natsUrl: string;
+  /** `RUNLEDGER_MONGODB_URL`; absent: SQLite in `home`. */
+  mongodbUrl?: string;
+  /** `RUNLEDGER_PORT`: HTTP of the gateway. */
+  port: number;
+  /** `RUNLEDGER_HOST`: address the gateway listens on. */
+  host: string;
+  /** `RUNLEDGER_OPS_PORT`; 0: any free port, logged. */
+  opsPort: number;
+  /** `RUNLEDGER_LEASE_S` in seconds. */
+  leaseS: number;
+  /** `RUNLEDGER_SLOTS`: runs an executor holds at once. */
+  slots: number;
+  /** `RUNLEDGER_POOL`: the pool of executors that this one serves. */
+  pool: string;
+  /** `RUNLEDGER_ROOT_RUNS_PER_USER`: admission limit. */
+  rootRunsPerUser: number;
+  /** `RUNLEDGER_SECRET_KEY`: 32 bytes as hex or base64; locally kept in `home/secret-key`. */
+  secretKey: Buffer;
+  /** `RUNLEDGER_LOG`: pino level. */
+  logLevel: string;
+  /** `RUNLEDGER_PROFILE`: `local` or `production`. */
+  profile: 'local' | 'production';
+  /** `RUNLEDGER_MODEL_BASE_URL`, `RUNLEDGER_MODEL_API_KEY`: any OpenAI-compatible endpoint, as provider `custom`. */
+  modelBaseUrl?: string;
+  modelApiKey?: string;
+}
+
+/** What every service's modules are given. */
+export interface ServiceContext {
+  name: ServiceName;
+  /** Unique per process start: letters, digits, `-`; part of `Run-Writer` and of subjects. */
+  instance: string;
+  settings: Settings;
+  broker: Broker;
+  runLog: RunLog;
+  logger: Logger;
+  metrics: Registry;
+}
+
+export interface ServiceDefinition {
+  name: ServiceName;
+  /** Modules with the service's consumers (Nest controllers) and providers. `SERVICE_CONTEXT` can be injected in them. */
+  modules: (context: ServiceContext) => (Type | DynamicModule)[];
+  consumerOverrides?: (settings: Settings) => ConsumerOverrides;
+  /** A service with an HTTP API of its own (the gateway). */
+  http?: (app: NestFastifyApplication, context: ServiceContext) => Promise<void>;
+  /** Extra checks of `/readyz`: name → throws when not ready. */
+  readiness?: (context: ServiceContext) => Record<string, () => Promise<void>>;
+  /** Longest orderly shutdown in ms before the process gives up. */
+  drainMs?: number;
+}
+
+export interface RunningService {
+  name: ServiceName;
+  instance: string;
+  /** Base URL of `/healthz`, `/readyz`, `/metrics`. */
+  opsUrl: string;
+  /** Base URL of the service's own HTTP API, if it has one. */
+  url?: string;
+  close(): Promise<void>;
+}
+
+/** Injection token of the ServiceContext. */
+export const SERVICE_CONTEXT = Symbol('SERVICE_CONTEXT');

@@ -1,0 +1,32 @@
+export { assertId, isId, Poison, type IdKind } from './ids.ts';
+export {
+  admissionKey,
+  agentKey,
+  ALL_DUE,
+  ALL_RUNS,
+  ALL_WORK,
+  deadSubject,
+  dueSubject,
+  hashKey,
+  holderSubject,
+  liveSubject,
+  parseRunSubject,
+  parseWorkSubject,
+  runSubject,
+  timerSubject,
+  workSubject,
+} from './subjects.ts';
+export {
+  buildCommit,
+  chainDigest,
+  decodeCommit,
+  decodeEvent,
+  encodeCommit,
+  encodeEvent,
+  MAX_COMMIT_BYTES,
+  MAX_INLINE_VALUE_BYTES,
+  SCHEMA,
+  type Commit,
+  type EncodedCommit,
+} from './commit.ts';
+export { decodeWork, encodeWork, type WorkMessage } from './work.ts';

@@ -1,0 +1,52 @@
+import { assertId, Poison } from './ids.ts';
+
+/** Every subject string of the system is built here, and nowhere else. */
+
+export const ALL_RUNS = 'runs.*.*';
+export const ALL_WORK = 'work.>';
+export const ALL_DUE = 'due.>';
+
+export const runSubject = (tenantId: string, runId: string): string =>
+  `runs.${assertId('tenant_id', tenantId)}.${assertId('run_id', runId)}`;
+
+export const liveSubject = (tenantId: string, runId: string): string =>
+  `live.runs.${assertId('tenant_id', tenantId)}.${assertId('run_id', runId)}`;
+
+export const workSubject = (pool: string, tenantId: string, runId: string): string =>
+  `work.${assertId('token', pool)}.${assertId('tenant_id', tenantId)}.${assertId('run_id', runId)}`;
+
+export const timerSubject = (kind: string, tenantId: string, runId: string, timerId: string): string =>
+  `timers.${timerTokens(kind, tenantId, runId, timerId)}`;
+
+export const dueSubject = (kind: string, tenantId: string, runId: string, timerId: string): string =>
+  `due.${timerTokens(kind, tenantId, runId, timerId)}`;
+
+function timerTokens(kind: string, tenantId: string, runId: string, timerId: string): string {
+  return [assertId('token', kind), assertId('tenant_id', tenantId), assertId('run_id', runId), assertId('token', timerId)].join('.');
+}
+
+export const holderSubject = (executor: string): string => `holder.${assertId('token', executor)}`;
+
+export const deadSubject = (service: string, durable: string): string =>
+  `dead.${assertId('token', service)}.${assertId('token', durable)}`;
+
+/** `runs.t.r` and `live.runs.t.r` alike. */
+export function parseRunSubject(subject: string): { tenant_id: string; run_id: string } {
+  const tokens = subject.split('.');
+  if (tokens[0] === 'live') tokens.shift();
+  if (tokens.length !== 3 || tokens[0] !== 'runs') throw new Poison('invalid_subject', `not a run's subject: ${subject}`);
+  return { tenant_id: assertId('tenant_id', tokens[1]), run_id: assertId('run_id', tokens[2]) };
+}
+
+export function parseWorkSubject(subject: string): { pool: string; tenant_id: string; run_id: string } {
+  const [work, pool, tenant, run, ...rest] = subject.split('.');
+  if (work !== 'work' || rest.length > 0) throw new Poison('invalid_subject', `not a work subject: ${subject}`);
+  return { pool: assertId('token', pool), tenant_id: assertId('tenant_id', tenant), run_id: assertId('run_id', run) };
+}
+
+/** Keys of the buckets are subject tokens too. */
+export const admissionKey = (tenantId: string, runId: string): string =>
+  `${assertId('tenant_id', tenantId)}.${assertId('run_id', runId)}`;
+export const agentKey = (tenantId: string, agentId: string): string =>
+  `${assertId('tenant_id', tenantId)}.${assertId('agent_id', agentId)}`;
+export const hashKey = (sha256: string): string => assertId('token', sha256);
