@@ -29,4 +29,5 @@ export {
   type Commit,
   type EncodedCommit,
 } from './commit.ts';
-export { decodeWork, encodeWork, type WorkMessage } from './work.ts';
+export { DEFAULT_POOL, decodeWork, encodeWork, type WorkMessage } from './work.ts';
+export { openEnv, sealEnv } from './sealed-env.ts';

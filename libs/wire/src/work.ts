@@ -18,3 +18,6 @@ export function decodeWork(payload: string): WorkMessage {
   if (!Number.isSafeInteger(dispatch)) throw new Poison('invalid_work', 'a work message lacks its dispatch');
   return { dispatch: dispatch as number };
 }
+
+/** The pool of executors that a run goes to when nobody names another. */
+export const DEFAULT_POOL = 'default';
