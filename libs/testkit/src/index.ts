@@ -1,0 +1,4 @@
+export { startBroker, type TestBroker, type TestBrokerOptions } from './broker.ts';
+export { freePort } from './free-port.ts';
+export { temporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
+export { waitFor, type WaitForOptions } from './wait-for.ts';
