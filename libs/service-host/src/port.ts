@@ -2,6 +2,7 @@ import type { DynamicModule, Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Broker, ConsumerOverrides } from '@runledger/nest-jetstream';
 import type { RunLog } from '@runledger/run-log';
+import type { FastifyServerOptions } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
@@ -57,7 +58,9 @@ export interface ServiceDefinition {
   /** Modules with the service's consumers (Nest controllers) and providers. `SERVICE_CONTEXT` can be injected in them. */
   modules: (context: ServiceContext) => (Type | DynamicModule)[];
   consumerOverrides?: (settings: Settings) => ConsumerOverrides;
-  /** A service with an HTTP API of its own (the gateway). */
+  /** Options of the Fastify server that can only be given when it is made. */
+  httpServer?: (context: ServiceContext) => FastifyServerOptions;
+  /** A service with an HTTP API of its own (the gateway). Called after the app is created and before `app.init()`. */
   http?: (app: NestFastifyApplication, context: ServiceContext) => Promise<void>;
   /** Extra checks of `/readyz`: name → throws when not ready. */
   readiness?: (context: ServiceContext) => Record<string, () => Promise<void>>;
