@@ -1,0 +1,5 @@
+export { applyCommit, foldEvents, foldView, isEnded, OPS_LOG_CAP } from './fold-view.ts';
+export { addDecimal } from './money.ts';
+export { placeInView } from './place-in-view.ts';
+export { summarise } from './summarise.ts';
+export type { RunEndStatus, RunSummary, RunView } from './run-view.ts';
