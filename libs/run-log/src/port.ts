@@ -18,11 +18,15 @@ export interface LoadedRun {
   run: Run;
   digest: string;
   stream_seq: number;
+  /** Stream sequence of the run's latest checkpoint commit; 0: none. */
+  checkpoint: number;
+  /** How many commits the run has. */
+  commits: number;
 }
 
 export type Executed =
   /** `events` is empty when the run was already so. `run` and `digest` are after the append. */
-  | { refusal?: undefined; events: RunEvent[]; run: Run; digest: string }
+  | ({ refusal?: undefined; events: RunEvent[] } & LoadedRun)
   | { refusal: Refusal; events?: undefined; run: Run };
 
 /** A start that has been decided but not yet appended: plain JSON, so that it can be reserved and completed by anyone. */
@@ -74,7 +78,7 @@ export interface RunLog {
   /** Decides a StartRun and encodes its commit, without appending it. */
   prepareStart(command: Extract<Command, { type: 'StartRun' }>, address: RunAddress): PreparedStart;
   /** Appends a prepared start at expectation 0. Safe to repeat: resolves alike for the one that landed before. */
-  completeStart(start: PreparedStart): Promise<{ run: Run; digest: string; created: boolean }>;
+  completeStart(start: PreparedStart): Promise<{ run: Run; digest: string }>;
   /** Becomes the writer of a run whose latest `run.started` is this executor's. */
   hold(address: RunAddress, loaded: LoadedRun): Promise<HeldRun>;
   /** Stored lines after `after`, at most `limit`, oldest first. `last_seq` is the run's last event at the leader; 0: no such run. */

@@ -19,6 +19,8 @@ export interface Commit {
   schema: number;
   /** Stream sequence of the run's latest checkpoint commit before this one; 0: none. */
   checkpoint: number;
+  /** How many commits the run has, this one included. */
+  number: number;
   lines: string[];
 }
 
@@ -78,6 +80,7 @@ export function encodeCommit(commit: Commit): EncodedCommit {
       'Run-Digest': commit.digest,
       'Run-Schema': String(commit.schema),
       'Run-Checkpoint': String(commit.checkpoint),
+      'Run-Commits': String(commit.number),
     },
     payload: commit.lines.join('\n') + '\n',
   };
@@ -85,7 +88,7 @@ export function encodeCommit(commit: Commit): EncodedCommit {
 
 export function buildCommit(
   events: readonly RunEvent[],
-  origin: { commit_id: string; writer: string; previous_digest: string; checkpoint: number },
+  origin: { commit_id: string; writer: string; previous_digest: string; checkpoint: number; number: number },
 ): Commit {
   const first = events[0];
   const last = events.at(-1);
@@ -101,6 +104,7 @@ export function buildCommit(
     digest: chainDigest(origin.previous_digest, lines),
     schema: SCHEMA,
     checkpoint: origin.checkpoint,
+    number: origin.number,
     lines,
   };
 }
@@ -123,6 +127,7 @@ export function decodeCommit(header: (name: string) => string, payload: string):
     digest: header('Run-Digest'),
     schema: wholeNumber(header('Run-Schema')) ?? 0,
     checkpoint: wholeNumber(header('Run-Checkpoint')) ?? 0,
+    number: wholeNumber(header('Run-Commits')) ?? 0,
     lines,
   };
 }

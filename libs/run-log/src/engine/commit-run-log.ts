@@ -1,0 +1,237 @@
+/**
+ * Owns: deciding and appending for everybody who is not a run's holder, and reading. What differs between JetStream
+ * and memory is below, in the CommitStore.
+ *
+ * 1. "No", "already so" and "no such run" are only answered from state read up to the leader's last message.
+ * 2. Following subscribes first, then replays up to the leader's last event, then goes live; holes are refilled.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { decide, emptyRun, evolve, isEndType, number, type Command, type Run, type RunEvent } from '@runledger/run';
+import { buildCommit, decodeEvent, encodeCommit } from '@runledger/wire';
+import { LogUnavailable } from '../faults.ts';
+import type {
+  Executed,
+  FollowOptions,
+  HeldRun,
+  LoadedRun,
+  PreparedStart,
+  RunAddress,
+  RunLog,
+  StoredLine,
+} from '../port.ts';
+import type { CommitStore, StoredCommit } from './commit-store.ts';
+import { Feed, linesOf, type Observer } from './feed.ts';
+import { HeldRunWriter } from './held-run.ts';
+import { land, type Landed } from './land.ts';
+import { loadRun, positionOf } from './load.ts';
+import { backoff } from './pacing.ts';
+import { Bookmarks, keyOf, linesAfter, tailOf } from './read.ts';
+
+const CONTENTION_MS = 2_000;
+const PREVIEW_CHARACTERS = 200;
+
+export interface RunLogOptions {
+  /** `service/instance`, stored as `Run-Writer`. */
+  writer: string;
+  /** The broker's cap of commits per run. */
+  maxCommits?: number;
+  /** Milliseconds after which a caller of `execute` or `completeStart` is told that the log is unavailable. */
+  patienceMs?: number;
+}
+
+export class CommitRunLog implements RunLog {
+  #feeds = new Map<string, Feed>();
+  #held = new Set<HeldRunWriter>();
+  #bookmarks = new Bookmarks();
+  readonly #patienceMs: number;
+
+  constructor(
+    private readonly store: CommitStore,
+    private readonly options: RunLogOptions,
+  ) {
+    this.#patienceMs = options.patienceMs ?? 10_000;
+  }
+
+  load(address: RunAddress): Promise<LoadedRun> {
+    return loadRun(this.store, address);
+  }
+
+  async execute(address: RunAddress, command: (run: Run) => Command): Promise<Executed> {
+    const giveUpAt = performance.now() + CONTENTION_MS;
+    for (let attempt = 0; ; attempt++) {
+      const loaded = await loadRun(this.store, address);
+      const decision = decide(command(loaded.run), loaded.run);
+      if (decision.refusal) return { refusal: decision.refusal, run: loaded.run };
+      if (decision.events.length === 0) return { events: [], ...loaded };
+      const events = number(loaded.run, decision.events, new Date().toISOString());
+      const appended = await this.#append(address, loaded, events);
+      if (appended) return { events, ...appended };
+      if (performance.now() >= giveUpAt)
+        throw new LogUnavailable('too_much_contention', `run ${address.run_id} changed ${attempt + 1} times in ${CONTENTION_MS} ms`);
+      await backoff(attempt, 8, 60);
+    }
+  }
+
+  async #append(address: RunAddress, loaded: LoadedRun, events: RunEvent[]): Promise<LoadedRun | undefined> {
+    const commit = buildCommit(events, {
+      commit_id: randomUUID(),
+      writer: this.options.writer,
+      previous_digest: loaded.digest,
+      checkpoint: loaded.checkpoint,
+      number: loaded.commits + 1,
+    });
+    const landed = await this.#land(address, encodeCommit(commit), commit.commit_id, loaded.stream_seq);
+    if (!landed.landed) return undefined;
+    return { run: events.reduce(evolve, loaded.run), ...positionOf({ ...commit, stream_seq: landed.stream_seq }) };
+  }
+
+  #land(address: RunAddress, encoded: PreparedStart | ReturnType<typeof encodeCommit>, commit_id: string, expectation: number): Promise<Landed> {
+    return land(this.store, { address, encoded, commit_id, expectation, patienceMs: this.#patienceMs });
+  }
+
+  prepareStart(command: Extract<Command, { type: 'StartRun' }>, address: RunAddress): PreparedStart {
+    const decision = decide(command, emptyRun(address.run_id));
+    if (decision.refusal) throw new RangeError(`a start can not be refused: ${decision.refusal.detail}`);
+    const events = number(emptyRun(address.run_id), decision.events, new Date().toISOString());
+    const commit = buildCommit(events, {
+      commit_id: randomUUID(),
+      writer: this.options.writer,
+      previous_digest: '',
+      checkpoint: 0,
+      number: 1,
+    });
+    return { ...address, commit_id: commit.commit_id, ...encodeCommit(commit) };
+  }
+
+  async completeStart(start: PreparedStart): Promise<{ run: Run; digest: string }> {
+    const address = { tenant_id: start.tenant_id, run_id: start.run_id };
+    await this.#land(address, start, start.commit_id, 0);
+    const lines = start.payload.trimEnd().split('\n');
+    const run = lines.map(decodeEvent).reduce(evolve, emptyRun(start.run_id));
+    return { run, digest: start.headers['Run-Digest'] ?? '' };
+  }
+
+  async hold(address: RunAddress, loaded: LoadedRun): Promise<HeldRun> {
+    const holder = loaded.run.holder;
+    if (!holder) throw new RangeError(`run ${address.run_id} has no holder`);
+    const held: HeldRunWriter = new HeldRunWriter({
+      store: this.store,
+      address,
+      loaded,
+      heldBy: { executor: holder.executor, attempt: holder.attempt },
+      writer: this.options.writer,
+      maxCommits: this.options.maxCommits ?? 100_000,
+      onReleased: () => this.#held.delete(held),
+    });
+    this.#held.add(held);
+    return held;
+  }
+
+  async page(
+    address: RunAddress,
+    after: number,
+    limit: number,
+  ): Promise<{ lines: StoredLine[]; last_seq: number; ended: boolean; digest: string }> {
+    const { last, ...tail } = await tailOf(this.store, address);
+    const lines: StoredLine[] = [];
+    if (last && limit > 0) {
+      for await (const batch of linesAfter(this.store, this.#bookmarks, address, { after, last })) {
+        for (const line of batch) lines.push(line);
+        if (lines.length >= limit) break;
+      }
+    }
+    return { lines: lines.slice(0, limit), ...tail };
+  }
+
+  async *follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]> {
+    const feed = this.#feed(address);
+    const observer = feed.join();
+    try {
+      await feed.ready;
+      yield* this.#replayThenLive(address, observer, options);
+    } finally {
+      feed.leave(observer);
+    }
+  }
+
+  async *#replayThenLive(address: RunAddress, observer: Observer, options: FollowOptions): AsyncIterable<StoredLine[]> {
+    let after = options.after;
+    let batches: StoredLine[][] | 'stale' | undefined = 'stale';
+    while (batches && !options.signal?.aborted) {
+      const source: AsyncIterable<StoredLine[]> | StoredLine[][] = batches === 'stale' ? this.#replay(address, after) : batches;
+      for await (const lines of source) {
+        const first = lines[0]?.seq ?? 0;
+        if (first > after + 1) {
+          observer.invalidate();
+          break;
+        }
+        const fresh = first === after + 1 ? lines : lines.slice(after + 1 - first);
+        const newest = fresh.at(-1);
+        if (!newest) continue;
+        after = newest.seq;
+        yield fresh;
+        if (isEndType(newest.type)) return;
+        if (options.signal?.aborted) return;
+      }
+      batches = await observer.take(options.signal);
+    }
+  }
+
+  async *#replay(address: RunAddress, after: number): AsyncIterable<StoredLine[]> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const { last } = await tailOf(this.store, address);
+        if (last) yield* linesAfter(this.store, this.#bookmarks, address, { after, last });
+        return;
+      } catch (error) {
+        // What was yielded before the fault is behind the caller's cursor: a repeat is cut off there.
+        if (!(error instanceof LogUnavailable) || attempt >= 10) throw error;
+        await backoff(attempt, 50, 2_000);
+      }
+    }
+  }
+
+  #feed(address: RunAddress): Feed {
+    const key = keyOf(address);
+    const existing = this.#feeds.get(key);
+    if (existing) return existing;
+    const feed: Feed = new Feed(this.store, address, () => {
+      if (this.#feeds.get(key) === feed) this.#feeds.delete(key);
+    });
+    this.#feeds.set(key, feed);
+    return feed;
+  }
+
+  async *scan(): AsyncIterable<{
+    address: RunAddress;
+    stream_seq: number;
+    lines: StoredLine[];
+    digest: string;
+    first: number;
+    last: number;
+  }> {
+    for await (const { address, commit } of this.store.scan()) yield { address, ...scanned(commit) };
+  }
+
+  async putBlob(address: RunAddress, text: string): Promise<{ blob: string; bytes: number; preview: string }> {
+    const blob = createHash('sha256').update(text).digest('hex');
+    await this.store.putBlob(`${keyOf(address)}.${blob}`, text);
+    return { blob, bytes: Buffer.byteLength(text), preview: text.slice(0, PREVIEW_CHARACTERS) };
+  }
+
+  getBlob(address: RunAddress, sha256: string): Promise<string | undefined> {
+    return this.store.getBlob(`${keyOf(address)}.${sha256}`);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#held].map((held) => held.abandon()));
+    for (const feed of this.#feeds.values()) feed.close();
+    this.#feeds.clear();
+    await this.store.close();
+  }
+}
+
+function scanned(commit: StoredCommit): { stream_seq: number; lines: StoredLine[]; digest: string; first: number; last: number } {
+  const { stream_seq, digest, first, last } = commit;
+  return { stream_seq, lines: linesOf(commit), digest, first, last };
+}

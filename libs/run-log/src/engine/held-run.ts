@@ -1,0 +1,316 @@
+/**
+ * Owns: the one writer of a held run. Commands queue; one append is in flight; what arrives meanwhile shares the next
+ * commit.
+ *
+ * 1. A command is decided against everything that is known to be stored plus what its own commit holds before it.
+ * 2. A refused append is not fired: what landed is folded, and the same commands are decided again.
+ * 3. The writer lets go only when the run has ended or the latest `run.started` is not its own.
+ * 4. After 8 commits back to back it leaves a gap of 20 ms, so that other writers are not starved.
+ * 5. Every foreign event reaches the listeners once, in order.
+ */
+import {
+  decide,
+  evolve,
+  holds,
+  isEnded,
+  number,
+  type Command,
+  type DraftEvent,
+  type HeldBy,
+  type Refusal,
+  type Run,
+  type RunEvent,
+} from '@runledger/run';
+import { buildCommit, decodeEvent, encodeCommit, encodeEvent, type Commit } from '@runledger/wire';
+import { randomUUID } from 'node:crypto';
+import { HoldLost, LogUnavailable } from '../faults.ts';
+import type { HeldRun, LoadedRun, RunAddress } from '../port.ts';
+import type { CommitStore, LiveCommit, StoredCommit, Watch } from './commit-store.ts';
+import { land } from './land.ts';
+import { positionOf } from './load.ts';
+import { backoff, pause } from './pacing.ts';
+
+const MAX_BATCH_BYTES = 200 * 1024;
+const BACK_TO_BACK = 8;
+const GAP_MS = 20;
+const RECHECK_MS = 15_000;
+const CHECKPOINT_EVERY = 500;
+/** Progress is refused this close to the broker's cap, so that the end always fits. */
+export const COMMIT_RESERVE = 100;
+
+interface Queued {
+  command: Command;
+  resolve: (refusal: Refusal | undefined) => void;
+  reject: (error: Error) => void;
+}
+
+interface Batch {
+  events: RunEvent[];
+  run: Run;
+  taken: Queued[];
+}
+
+export interface HeldRunOptions {
+  store: CommitStore;
+  address: RunAddress;
+  loaded: LoadedRun;
+  heldBy: HeldBy;
+  writer: string;
+  maxCommits: number;
+  onReleased: () => void;
+}
+
+export class HeldRunWriter implements HeldRun {
+  readonly address: RunAddress;
+  #at: LoadedRun;
+  #queue: Queued[] = [];
+  #pumping: Promise<void> | undefined;
+  #behind = true;
+  #lost = new AbortController();
+  #released = new AbortController();
+  #listeners: ((event: RunEvent, run: Run) => void)[] = [];
+  #mine = new Set<string>();
+  #checkpointedAt: number;
+  #backToBack = 0;
+  #landedAt = 0;
+  readonly #watch: Watch;
+  readonly #recheck: NodeJS.Timeout;
+
+  constructor(private readonly options: HeldRunOptions) {
+    this.address = options.address;
+    this.#at = options.loaded;
+    this.#checkpointedAt = options.loaded.checkpoint === 0 ? 0 : options.loaded.run.seq;
+    this.#watch = options.store.watch(
+      options.address,
+      (commit) => this.#onLive(commit),
+      () => this.#fallBehind(),
+    );
+    // What landed between the load and the subscription is read once the subscription stands.
+    void this.#watch.ready.then(() => this.#pump()).catch(() => this.#fallBehind());
+    this.#recheck = setInterval(() => this.#fallBehind(), RECHECK_MS);
+    this.#recheck.unref();
+  }
+
+  get run(): Run {
+    return this.#at.run;
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  onForeign(listener: (event: RunEvent, run: Run) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  record(events: DraftEvent[]): Promise<Refusal | undefined> {
+    return this.submit({ type: 'RecordProgress', held_by: this.options.heldBy, events });
+  }
+
+  submit(command: Command): Promise<Refusal | undefined> {
+    if (this.#lost.signal.aborted) return Promise.reject(this.#lost.signal.reason as HoldLost);
+    if (this.#released.signal.aborted) return Promise.reject(new HoldLost('released', 'the hold was released'));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ command, resolve, reject });
+      this.#pump();
+    });
+  }
+
+  async release(): Promise<void> {
+    while (this.#pumping && !this.#lost.signal.aborted) await this.#pumping;
+    await this.abandon();
+  }
+
+  /** Stops at once, without waiting for what is queued. */
+  async abandon(): Promise<void> {
+    if (this.#released.signal.aborted) return;
+    this.#released.abort();
+    this.#fail(new HoldLost('released', 'the hold was released'));
+    clearInterval(this.#recheck);
+    this.#watch.close();
+    this.options.onReleased();
+  }
+
+  #pump(): void {
+    this.#pumping ??= this.#run().finally(() => {
+      this.#pumping = undefined;
+      if (this.#wanted()) this.#pump();
+    });
+  }
+
+  #wanted(): boolean {
+    if (this.#lost.signal.aborted || this.#released.signal.aborted) return false;
+    return this.#queue.length > 0 || (this.#behind && !isEnded(this.#at.run));
+  }
+
+  async #run(): Promise<void> {
+    // Everything submitted in this turn of the event loop shares the commit.
+    await Promise.resolve();
+    while (this.#wanted()) {
+      try {
+        if (this.#behind && this.#queue.length === 0) await this.#catchUp();
+        else await this.#commitNext();
+      } catch (error) {
+        if (!(error instanceof LogUnavailable)) return this.#fail(error as Error);
+        await backoff(3, 50, 1_000, this.#released.signal);
+      }
+    }
+  }
+
+  async #commitNext(): Promise<void> {
+    const batch = this.#takeBatch();
+    if (batch.events.length === 0) return this.#answerWithoutEvents();
+    await this.#leaveGap();
+    const commit = this.#build(batch);
+    this.#mine.add(commit.commit_id);
+    try {
+      const landed = await land(this.options.store, {
+        address: this.address,
+        encoded: encodeCommit(commit),
+        commit_id: commit.commit_id,
+        expectation: this.#at.stream_seq,
+        patienceMs: Infinity,
+        signal: this.#released.signal,
+      });
+      this.#landedAt = performance.now();
+      if (landed.landed) {
+        this.#at = { run: batch.run, ...positionOf({ ...commit, stream_seq: landed.stream_seq }) };
+        settle(batch.taken);
+      } else {
+        this.#queue.unshift(...batch.taken);
+        await this.#catchUp();
+      }
+    } catch (error) {
+      this.#queue.unshift(...batch.taken);
+      throw error;
+    } finally {
+      this.#mine.delete(commit.commit_id);
+    }
+  }
+
+  /** "No" and "already so" are only answered from state read up to the leader's last message. */
+  async #answerWithoutEvents(): Promise<void> {
+    await this.#catchUp();
+    const next = this.#queue[0];
+    if (!next || this.#lost.signal.aborted) return;
+    const decision = this.#decide(next.command, this.#at.run);
+    if (!decision.refusal && decision.events.length > 0) return;
+    this.#queue.shift();
+    next.resolve(decision.refusal);
+  }
+
+  /** Decides queued commands in order until one has nothing to append, the commit is full or the run ends. */
+  #takeBatch(): Batch {
+    const batch: Batch = { events: [], run: this.#at.run, taken: [] };
+    let bytes = 0;
+    while (this.#queue.length > 0) {
+      const next = this.#queue[0] as Queued;
+      const decision = this.#decide(next.command, batch.run);
+      if (decision.refusal || decision.events.length === 0) break;
+      const events = number(batch.run, decision.events, new Date().toISOString());
+      const size = events.reduce((sum, event) => sum + Buffer.byteLength(encodeEvent(event)) + 1, 0);
+      if (size > MAX_BATCH_BYTES) {
+        this.#queue.shift();
+        next.reject(new RangeError(`events of ${size} bytes do not fit one commit; values over 64 KiB belong in blobs`));
+        continue;
+      }
+      if (bytes + size > MAX_BATCH_BYTES) break;
+      bytes += size;
+      this.#queue.shift();
+      batch.taken.push(next);
+      batch.events.push(...events);
+      batch.run = events.reduce(evolve, batch.run);
+    }
+    this.#addCheckpoint(batch);
+    return batch;
+  }
+
+  #decide(command: Command, run: Run): ReturnType<typeof decide> {
+    const left = this.options.maxCommits - this.#at.commits;
+    const ends = command.type !== 'RecordProgress' || command.events.some((event) => event.type === 'limit.reached');
+    if (left <= COMMIT_RESERVE && !ends)
+      return { refusal: { code: 'limit_reached', detail: `a run has at most ${this.options.maxCommits} commits` } };
+    return decide(command, run);
+  }
+
+  #addCheckpoint(batch: Batch): void {
+    if (batch.events.length === 0 || isEnded(batch.run) || batch.run.seq - this.#checkpointedAt < CHECKPOINT_EVERY) return;
+    this.#checkpointedAt = batch.run.seq;
+    const decision = decide({ type: 'CheckpointRun', held_by: this.options.heldBy }, batch.run);
+    if (decision.refusal) return;
+    const events = number(batch.run, decision.events, new Date().toISOString());
+    batch.events.push(...events);
+    batch.run = events.reduce(evolve, batch.run);
+  }
+
+  #build(batch: Batch): Commit {
+    return buildCommit(batch.events, {
+      commit_id: randomUUID(),
+      writer: this.options.writer,
+      previous_digest: this.#at.digest,
+      checkpoint: this.#at.checkpoint,
+      number: this.#at.commits + 1,
+    });
+  }
+
+  async #leaveGap(): Promise<void> {
+    const idle = performance.now() - this.#landedAt;
+    this.#backToBack = idle < 2 ? this.#backToBack + 1 : 0;
+    if (this.#backToBack < BACK_TO_BACK) return;
+    this.#backToBack = 0;
+    await pause(GAP_MS, this.#released.signal);
+  }
+
+  async #catchUp(): Promise<void> {
+    this.#behind = false;
+    try {
+      for (;;) {
+        const commit = await this.options.store.next(this.address, this.#at.stream_seq);
+        if (!commit) return;
+        this.#absorb(commit);
+      }
+    } catch (error) {
+      this.#behind = true;
+      throw error;
+    }
+  }
+
+  #onLive(commit: LiveCommit): void {
+    if (commit.stream_seq <= this.#at.stream_seq || this.#mine.has(commit.commit_id)) return;
+    if (!this.#pumping && commit.previous === this.#at.stream_seq) this.#absorb(commit);
+    else this.#fallBehind();
+  }
+
+  #fallBehind(): void {
+    this.#behind = true;
+    this.#pump();
+  }
+
+  #absorb(commit: StoredCommit): void {
+    let run = this.#at.run;
+    const events = commit.lines.map(decodeEvent) as RunEvent[];
+    for (const event of events) {
+      run = evolve(run, event);
+      this.#at = { ...this.#at, run };
+      for (const listener of this.#listeners) listener(event, run);
+    }
+    this.#at = { run, ...positionOf(commit) };
+    if (isEnded(run)) this.#loseHold(new HoldLost('ended', `run ${this.address.run_id} has ended`));
+    else if (!holds(run, this.options.heldBy) && run.holder)
+      this.#loseHold(new HoldLost('taken_over', `run ${this.address.run_id} is held by ${run.holder.executor}`));
+  }
+
+  #loseHold(reason: HoldLost): void {
+    if (this.#lost.signal.aborted) return;
+    this.#lost.abort(reason);
+    for (const queued of this.#queue.splice(0)) queued.reject(reason);
+  }
+
+  #fail(error: Error): void {
+    for (const queued of this.#queue.splice(0)) queued.reject(error);
+  }
+}
+
+function settle(taken: readonly Queued[]): void {
+  for (const queued of taken) queued.resolve(undefined);
+}

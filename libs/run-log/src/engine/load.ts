@@ -1,0 +1,68 @@
+import { emptyRun, evolve, restore, type Run } from '@runledger/run';
+import { decodeEvent, type Commit } from '@runledger/wire';
+import { LogUnavailable } from '../faults.ts';
+import type { LoadedRun, RunAddress } from '../port.ts';
+import type { CommitStore, StoredCommit } from './commit-store.ts';
+
+const CHECKPOINT = 'run.checkpointed';
+
+/** The run as of the leader's last commit: its checkpoint and what came after, or everything. */
+export async function loadRun(store: CommitStore, address: RunAddress): Promise<LoadedRun> {
+  const last = await store.last(address);
+  if (!last) return { run: emptyRun(address.run_id), digest: '', stream_seq: 0, checkpoint: 0, commits: 0 };
+  const run = (await fromCheckpoint(store, address, last)) ?? (await fromBeginning(store, address, last));
+  if (run.seq !== last.last)
+    throw new LogUnavailable('log_unavailable', `run ${address.run_id} was read up to ${run.seq} of ${last.last}`);
+  return { run, ...positionOf(last) };
+}
+
+/** Where a writer stands after this commit. */
+export function positionOf(commit: StoredCommit): Omit<LoadedRun, 'run'> {
+  return {
+    digest: commit.digest,
+    stream_seq: commit.stream_seq,
+    checkpoint: commit.types.includes(CHECKPOINT) ? commit.stream_seq : commit.checkpoint,
+    commits: commit.number,
+  };
+}
+
+async function fromCheckpoint(store: CommitStore, address: RunAddress, last: StoredCommit): Promise<Run | undefined> {
+  const from = positionOf(last).checkpoint;
+  if (from === 0) return undefined;
+  let run: Run | undefined;
+  for await (const commit of commits(store, address, from, last)) {
+    run = run ? foldCommit(run, commit) : restoreFrom(commit);
+    if (!run) return undefined;
+  }
+  return run;
+}
+
+async function fromBeginning(store: CommitStore, address: RunAddress, last: StoredCommit): Promise<Run> {
+  let run = emptyRun(address.run_id);
+  for await (const commit of commits(store, address, 1, last)) run = foldCommit(run, commit);
+  return run;
+}
+
+async function* commits(store: CommitStore, address: RunAddress, from: number, last: StoredCommit): AsyncIterable<StoredCommit> {
+  if (last.first > 1 && from < last.stream_seq) yield* store.range(address, from, last.stream_seq - 1);
+  yield last;
+}
+
+function restoreFrom(commit: Commit): Run | undefined {
+  const at = commit.types.indexOf(CHECKPOINT);
+  const line = commit.lines[at];
+  if (line === undefined) return undefined;
+  const event = decodeEvent(line);
+  const { state, version } = event.data as { state: unknown; version: number };
+  const restored = restore(state, version);
+  if (!restored) return undefined;
+  let run = evolve({ ...restored, seq: event.seq - 1 }, event);
+  for (const later of commit.lines.slice(at + 1)) run = evolve(run, decodeEvent(later));
+  return run;
+}
+
+export function foldCommit(run: Run, commit: Commit): Run {
+  if (commit.first !== run.seq + 1)
+    throw new LogUnavailable('log_unavailable', `run ${run.run_id}: commit ${commit.first} follows event ${run.seq}`);
+  return commit.lines.reduce((state, line) => evolve(state, decodeEvent(line)), run);
+}
