@@ -2,7 +2,10 @@ import type { RunSummary, RunView } from '@runledger/run-views';
 
 export interface ListQuery {
   tenant_id: string;
-  /** Absent: all users of the tenant. */
+  /**
+   * Whose runs: those of this user, and those in one of these workspaces whoever started them.
+   * Neither given: all runs of the tenant.
+   */
   user_id?: string;
   workspace_ids?: string[];
   agent_id?: string;
@@ -10,11 +13,30 @@ export interface ListQuery {
   parent_run_id?: string;
   root_run_id?: string;
   label?: { key: string; value: string };
-  /** Text to find in the agent's name, the run id or a label's value; case-insensitive. */
+  /**
+   * Text to find in the agent's name, the run id or a label's value; case-insensitive. A search looks at a bounded
+   * number of runs per page, so a page may be short, even empty, and still have a `next_cursor`.
+   */
   q?: string;
+  /** Rows of a page: 1 to 100. */
   limit: number;
   /** Opaque; from `next_cursor` of the page before. */
   cursor?: string;
+}
+
+export interface InStatusOptions {
+  /** Only runs whose last event is older than this stamp. */
+  idle_since?: string;
+  /** Strictly after this run id: the last one of the page before. */
+  after_run_id?: string;
+}
+
+export interface RunInStatus {
+  tenant_id: string;
+  run_id: string;
+  seq: number;
+  status: string;
+  last_event_at: string;
 }
 
 /** Views of runs. A view is written only over the `seq` it was folded from, so two writers cannot make a hole. */
@@ -26,11 +48,15 @@ export interface ViewStore {
   putMany(writes: readonly { view: RunView; expectedSeq: number }[]): Promise<boolean[]>;
   /** Newest first, by run id. Throws `InvalidCursor` on a cursor it did not make. */
   list(query: ListQuery): Promise<{ runs: RunSummary[]; next_cursor: string | null }>;
-  /** Ids of runs whose view has one of these statuses, oldest first (for sweeps). */
-  inStatus(statuses: readonly string[], limit: number): Promise<{ tenant_id: string; run_id: string; seq: number }[]>;
+  /** Runs whose view has one of these statuses, oldest first, by run id (for sweeps). */
+  inStatus(statuses: readonly string[], limit: number, options?: InStatusOptions): Promise<RunInStatus[]>;
   remove(tenantId: string, runId: string): Promise<void>;
-  /** Drops every view. */
+  /** Drops every view; the store needs a rebuild afterwards. */
   clear(): Promise<void>;
+  /** Whether views may be missing: the store is new, was cleared, or its schema has changed, and nobody has rebuilt it since. */
+  needsRebuild(): Promise<boolean>;
+  /** Says that every commit stored before the rebuild began is in the views. */
+  markRebuilt(): Promise<void>;
   ping(): Promise<void>;
   close(): Promise<void>;
 }

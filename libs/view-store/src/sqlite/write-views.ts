@@ -1,0 +1,78 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { summarise, type RunView } from '@runledger/run-views';
+import { searchText } from '../search-text.ts';
+
+const COLUMNS = [
+  'tenant_id',
+  'run_id',
+  'seq',
+  'user_id',
+  'workspace_id',
+  'agent_id',
+  'status',
+  'parent_run_id',
+  'root_run_id',
+  'last_event_at',
+  'search_text',
+  'summary',
+  'document',
+] as const;
+
+/** The statements that write views; prepared once. They run inside a transaction of the caller. */
+export class ViewWriter {
+  readonly #insert: StatementSync;
+  readonly #update: StatementSync;
+  readonly #insertLabel: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #removeLabels: StatementSync;
+
+  constructor(db: DatabaseSync) {
+    const marks = COLUMNS.map(() => '?').join(', ');
+    const changes = COLUMNS.map((column) => `${column} = ?`).join(', ');
+    this.#insert = db.prepare(
+      `INSERT INTO views (${COLUMNS.join(', ')}) VALUES (${marks}) ON CONFLICT DO NOTHING`,
+    );
+    this.#update = db.prepare(`UPDATE views SET ${changes} WHERE tenant_id = ? AND run_id = ? AND seq = ?`);
+    this.#insertLabel = db.prepare(
+      'INSERT OR IGNORE INTO labels (tenant_id, label_key, label_value, run_id) VALUES (?, ?, ?, ?)',
+    );
+    this.#remove = db.prepare('DELETE FROM views WHERE tenant_id = ? AND run_id = ?');
+    this.#removeLabels = db.prepare('DELETE FROM labels WHERE tenant_id = ? AND run_id = ?');
+  }
+
+  /** Answers whether the stored view was the expected one. */
+  write(view: RunView, expectedSeq: number): boolean {
+    const values = rowOf(view);
+    if (expectedSeq > 0)
+      return this.#update.run(...values, view.tenant_id, view.run_id, expectedSeq).changes === 1;
+    if (this.#insert.run(...values).changes !== 1) return false;
+    // A run's labels never change, so they are written with its first view only.
+    for (const [key, value] of Object.entries(view.labels))
+      this.#insertLabel.run(view.tenant_id, key, value, view.run_id);
+    return true;
+  }
+
+  remove(tenantId: string, runId: string): void {
+    this.#remove.run(tenantId, runId);
+    this.#removeLabels.run(tenantId, runId);
+  }
+}
+
+function rowOf(view: RunView): SQLInputValue[] {
+  const row: Record<(typeof COLUMNS)[number], SQLInputValue> = {
+    tenant_id: view.tenant_id,
+    run_id: view.run_id,
+    seq: view.seq,
+    user_id: view.user_id,
+    workspace_id: view.workspace_id,
+    agent_id: view.agent_id,
+    status: view.status,
+    parent_run_id: view.parent_run_id,
+    root_run_id: view.root_run_id,
+    last_event_at: view.last_event_at,
+    search_text: searchText(view),
+    summary: JSON.stringify(summarise(view)),
+    document: JSON.stringify(view),
+  };
+  return COLUMNS.map((column) => row[column]);
+}
