@@ -1,0 +1,1 @@
+export { LAYOUT, type Layout, type LayoutService } from './layout.ts';
