@@ -44,15 +44,36 @@ export type Command =
   | { type: 'FireRetry'; timer_id: string }
   | { type: 'RequestStop'; by: Actor; mode: StopMode; reason: string; cascade_from?: string }
   /** Stop of a child that its parent lists but nobody created: all three events at once, so a late creation is refused. */
-  | { type: 'StopAbsentChild'; request: EventData['run.requested']; by: Actor; mode: StopMode; reason: string; cascade_from: string }
+  | {
+      type: 'StopAbsentChild';
+      request: EventData['run.requested'];
+      by: Actor;
+      mode: StopMode;
+      reason: string;
+      cascade_from: string;
+    }
   | { type: 'ObserveStop'; held_by: HeldBy; boundary: string; in_flight: InFlight[]; latency_ms: number }
   /** `held_by` is absent when the scheduler finishes a stop that nobody holds. */
   | { type: 'FinishStop'; held_by?: HeldBy; by: Actor; reason: string }
   | { type: 'EndChild'; child_run_id: string; status: EndStatus; result?: Json; error?: RunError }
   | { type: 'SendNudge'; nudge_id: string; by: Actor; message: string }
-  | { type: 'DecideApproval'; approval_id: string; decision: 'approve' | 'deny'; by: Actor; channel: Channel; reason: string; scope: string }
+  | {
+      type: 'DecideApproval';
+      approval_id: string;
+      decision: 'approve' | 'deny';
+      by: Actor;
+      channel: Channel;
+      reason: string;
+      scope: string;
+    }
   | { type: 'ExpireApproval'; approval_id: string }
-  | { type: 'ResolveOutcome'; call_id: string; by: Actor; choice: 'retry' | 'mark_done' | 'skip'; result?: Json }
+  | {
+      type: 'ResolveOutcome';
+      call_id: string;
+      by: Actor;
+      choice: 'retry' | 'mark_done' | 'skip';
+      result?: Json;
+    }
   | { type: 'RaiseLimits'; by: Actor; limits: Partial<Limits> }
   | { type: 'PauseRun'; by: Actor; reason: string }
   | { type: 'ResumeRun'; by: Actor }
@@ -91,7 +112,8 @@ export interface Refusal {
 }
 
 /** Events to append (none: it is already so), or the domain's no. */
-export type Decision = { events: DraftEvent[]; refusal?: undefined } | { events?: undefined; refusal: Refusal };
+export type Decision =
+  { events: DraftEvent[]; refusal?: undefined } | { events?: undefined; refusal: Refusal };
 
 /** What follows elsewhere from one event. Ids are derived from the event, so that a repeat is harmless. */
 export type Reaction =
@@ -101,7 +123,13 @@ export type Reaction =
   | { type: 'dispatch'; run_id: string; dispatch: number }
   /** The run holds its slot no longer. */
   | { type: 'release'; run_id: string }
-  | { type: 'set_timer'; kind: 'retry' | 'approval' | 'deadline'; run_id: string; timer_id: string; due_at: string }
+  | {
+      type: 'set_timer';
+      kind: 'retry' | 'approval' | 'deadline';
+      run_id: string;
+      timer_id: string;
+      due_at: string;
+    }
   /** A command for another run of the same tenant. */
   | { type: 'command'; run_id: string; command: Command }
   /** Stop a child; when it was never created, `StopAbsentChild` with what `child.spawned` holds. */

@@ -1,4 +1,13 @@
-import type { Channel, EndStatus, InFlight, Limits, ParkReason, Status, StopMode, TimerRef } from './events.ts';
+import type {
+  Channel,
+  EndStatus,
+  InFlight,
+  Limits,
+  ParkReason,
+  Status,
+  StopMode,
+  TimerRef,
+} from './events.ts';
 
 /** The executor that may append progress now: the one named by the latest `run.started`. */
 export interface Holder {
@@ -61,13 +70,30 @@ export interface Run {
   ended_at: string | null;
   /** The timer that the run waits on, if any. */
   timer: TimerRef | null;
-  stop: { mode: StopMode; reason: string; by_user_id: string; requested_at: string; requested_seq: number } | null;
+  /** The first request; only `mode` follows a later one from cooperative to kill. */
+  stop: {
+    mode: StopMode;
+    reason: string;
+    by_user_id: string;
+    by_channel: Channel;
+    requested_at: string;
+    requested_seq: number;
+  } | null;
   stop_observed: { boundary: string; in_flight: InFlight[]; latency_ms: number; seq: number } | null;
   pause_requested: boolean;
   children: Child[];
   open_calls: OpenCall[];
-  approvals: { approval_id: string; call_id: string; due_at: string; state: 'open' | 'approve' | 'deny' | 'expired'; decided_by: string | null }[];
+  approvals: {
+    approval_id: string;
+    call_id: string;
+    due_at: string;
+    state: 'open' | 'approve' | 'deny' | 'expired';
+    decided_by: string | null;
+  }[];
   /** Nudges received and not yet acknowledged, oldest first. */
   nudges: { nudge_id: string }[];
+  /** The limit that the run is stuck at, until it is raised. */
   limit_reached: string | null;
+  /** `seq` of the latest `run.checkpointed`; 0: none. */
+  checkpoint_seq: number;
 }

@@ -1,0 +1,41 @@
+import type { Run } from './run.ts';
+
+/** A run before its first event: status `none`, `seq` 0. */
+export function emptyRun(run_id: string): Run {
+  return {
+    run_id,
+    seq: 0,
+    status: 'none',
+    waiting_on: null,
+    tenant_id: '',
+    user_id: '',
+    workspace_id: null,
+    agent_id: '',
+    agent_revision: 0,
+    channel: null,
+    parent: null,
+    root_run_id: '',
+    depth: 0,
+    priority: 0,
+    limits: { max_turns: null, max_cost_usd: null, timeout_s: null, max_attempts: 1 },
+    attempt: 0,
+    dispatch: 0,
+    holder: null,
+    lost_in_a_row: 0,
+    failed_attempts: 0,
+    turns: 0,
+    requested_at: '',
+    started_at: null,
+    ended_at: null,
+    timer: null,
+    stop: null,
+    stop_observed: null,
+    pause_requested: false,
+    children: [],
+    open_calls: [],
+    approvals: [],
+    nudges: [],
+    limit_reached: null,
+    checkpoint_seq: 0,
+  };
+}

@@ -1,0 +1,33 @@
+import type { DraftEvent, RunError } from './events.ts';
+
+/** Attempts lost in a row, without a recorded step between them, after which a run is given up. */
+export const MAX_LOST_IN_A_ROW = 20;
+
+/** The error of a run whose executors keep dying. */
+export function executorLost(lost_in_a_row: number): RunError {
+  return {
+    code: 'executor_lost',
+    category: 'system',
+    title: 'The run lost its executor too often',
+    detail: `${lost_in_a_row} attempts in a row were lost without a new recorded step.`,
+    remedy:
+      'Look at the executors: one that runs out of memory or is killed at this step takes the run with it. Then start the run again.',
+    retryable: true,
+  };
+}
+
+/** The end of a run whose log is full: `limit` and `used` are numbers of commits. */
+export function endAtLogCap(limit: number, used: number): DraftEvent[] {
+  const error: RunError = {
+    code: 'log_limit_reached',
+    category: 'limit',
+    title: 'The log of the run is full',
+    detail: `The run has used ${used} of ${limit} commits.`,
+    remedy: 'Let the agent report less often, or split its work into child runs.',
+    retryable: false,
+  };
+  return [
+    { type: 'limit.reached', data: { limit: 'commits', value: String(limit), used: String(used) } },
+    { type: 'run.failed', data: { error } },
+  ];
+}
