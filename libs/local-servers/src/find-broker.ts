@@ -1,47 +1,63 @@
-import { access, constants } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
-import { atLeast, BROKER_FLOOR, brokerVersion, firstLine } from './version.ts';
+import { cached } from './broker-cache.ts';
+import type { BrokerStep } from './broker-step.ts';
+import { debianPackage } from './debian-package.ts';
+import { goToolchain } from './go-toolchain.ts';
+import { officialRelease } from './official-release.ts';
+import { onPath } from './on-path.ts';
+import { oneLine } from './run-command.ts';
+import { accepted, BROKER_FLOOR } from './version.ts';
 
 export interface FoundBroker {
   /** Absolute path of a nats-server binary that runs on this machine. */
   path: string;
   /** Its own answer, such as `2.15.1`; never below the floor. */
   version: string;
-  /** Which step found it, in a few words for people. */
+  /** What was done to find it, for people. */
   how: string;
 }
 
 export interface FindBrokerOptions {
+  /** Absolute; see `cacheFolder`. */
   cacheDir: string;
-  /** Gets one line per step. */
+  /** Gets one line per step: what is done now, and why the step before did not fit. */
   log: (line: string) => void;
+  /** Default: this process's. `RUNLEDGER_NATS_SERVER` names a binary and ends the search. */
   env?: NodeJS.ProcessEnv;
+  /** Default: all, in the order of the documentation. */
+  steps?: BrokerStep[];
+  /** Milliseconds that a step waits for a first sign of a network; default 5,000. */
+  patienceMs?: number;
 }
 
+export const BROKER_STEPS: BrokerStep[] = [onPath, cached, debianPackage, officialRelease(), goToolchain];
+
+/**
+ * The nats-server of this machine: the first step that fits.
+ * @throws Error that lists every step with the reason why it does not fit.
+ */
 export async function findBroker(options: FindBrokerOptions): Promise<FoundBroker> {
-  const env = options.env ?? process.env;
-  const explicit = env['RUNLEDGER_NATS_SERVER'];
-  if (explicit !== undefined && explicit !== '') return accept(explicit, 'RUNLEDGER_NATS_SERVER');
-  const reasons: string[] = [];
-  for (const folder of (env['PATH'] ?? '').split(delimiter).filter(Boolean)) {
-    const candidate = join(folder, 'nats-server');
+  const { cacheDir, log, env = process.env, steps = BROKER_STEPS, patienceMs = 5000 } = options;
+  const named = env['RUNLEDGER_NATS_SERVER'];
+  if (named !== undefined && named !== '') {
     try {
-      await access(candidate, constants.X_OK);
-    } catch {
-      continue;
-    }
-    try {
-      return await accept(candidate, 'nats-server on PATH');
+      return { ...(await accepted(named)), how: 'named by RUNLEDGER_NATS_SERVER' };
     } catch (error) {
-      reasons.push(firstLine(error));
+      throw new Error(`RUNLEDGER_NATS_SERVER does not fit: ${oneLine(error)}`);
     }
   }
-  throw new Error(`no nats-server found: ${reasons.join('; ')}`);
-}
-
-async function accept(path: string, how: string): Promise<FoundBroker> {
-  const version = await brokerVersion(path);
-  if (!atLeast(version, BROKER_FLOOR))
-    throw new Error(`${path} is ${version}, below the floor ${BROKER_FLOOR}`);
-  return { path, version, how };
+  const reasons: string[] = [];
+  for (const step of steps) {
+    const before = reasons.at(-1);
+    log(`nats-server: ${step.does}${before === undefined ? '' : ` (before: ${before})`}`);
+    try {
+      return { ...(await step.find({ env, cacheDir, log, patienceMs })), how: step.does };
+    } catch (error) {
+      reasons.push(oneLine(error));
+    }
+  }
+  const list = steps.map((step, place) => `  ${place + 1}. ${step.does}: ${reasons[place]}`);
+  throw new Error(
+    `no nats-server ${BROKER_FLOOR} or newer could be found or fetched:\n${list.join('\n')}\n` +
+      'Put one on PATH, name one with RUNLEDGER_NATS_SERVER, or point RUNLEDGER_NATS_URL to a running broker.',
+  );
 }

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { findBroker, tieToThisProcess, type Watchdog } from '@runledger/local-servers';
+import { cacheFolder, findBroker, tieToThisProcess, type Watchdog } from '@runledger/local-servers';
 import { connect } from '@nats-io/transport-node';
 import { temporaryFolder } from './temporary-folder.ts';
 import { waitFor } from './wait-for.ts';
@@ -15,7 +14,7 @@ export interface TestBrokerOptions {
   storeDir?: string;
   /** Default: a free one, chosen by the broker. */
   port?: number;
-  /** The most bytes that JetStream may keep on disk; default 1 GiB. */
+  /** The most bytes that JetStream may reserve on disk; default 64 GiB, so that every stream's max_bytes fits. */
   maxFileStore?: number;
   /** Further lines of nats-server configuration, outside of the jetstream block. */
   config?: string;
@@ -47,6 +46,11 @@ interface Life {
   child: ChildProcess;
   ended: Promise<void>;
   watchdog: Watchdog;
+}
+
+/** Waiting longer cannot help. */
+class Wrong {
+  constructor(readonly what: string) {}
 }
 
 class RealBroker implements TestBroker {
@@ -85,9 +89,8 @@ class RealBroker implements TestBroker {
     const where = pinned ? ['-p', String(this.port)] : ['-p', '-1', '--ports_file_dir', this.folder];
     await this.spawn(['-c', config, ...where]);
     try {
-      if (!pinned)
-        this.port = await waitFor(() => this.portFromFile(), { describe: () => this.trouble('no port') });
-      await waitFor(() => this.answers(), { describe: () => this.trouble('JetStream does not answer') });
+      if (!pinned) this.port = await this.untilIt('tells its port', () => this.portFromFile());
+      await this.untilIt<boolean>('answers for JetStream', () => this.answers());
     } catch (error) {
       await this.kill();
       throw error;
@@ -122,7 +125,7 @@ class RealBroker implements TestBroker {
   }
 
   private configuration(): string {
-    const { syncAlways = true, maxFileStore = 1024 ** 3, config = '' } = this.options;
+    const { syncAlways = true, maxFileStore = 64 * 1024 ** 3, config = '' } = this.options;
     const sync = syncAlways ? 'sync_interval: always' : '';
     return [
       `server_name: ${JSON.stringify(this.name)}`,
@@ -146,8 +149,22 @@ class RealBroker implements TestBroker {
     this.life = { child, ended, watchdog: tieToThisProcess(child.pid, this.folder) };
   }
 
+  /** Waits as long as the process lives; a process that ends by itself, or another server on our port, is told at once. */
+  private async untilIt<T>(does: string, attempt: () => Promise<T | Wrong | undefined | false>): Promise<T> {
+    const found = await waitFor<T | Wrong>(
+      async () => {
+        if (this.life?.child.exitCode !== null || this.life.child.signalCode !== null)
+          return new Wrong('ended by itself');
+        return attempt();
+      },
+      { describe: () => `broker ${this.name} ${does}; it wrote:\n${this.lines.slice(-3000)}` },
+    );
+    if (found instanceof Wrong)
+      throw new Error(`broker ${this.name} ${found.what}; it wrote:\n${this.lines.slice(-3000)}`);
+    return found;
+  }
+
   private async portFromFile(): Promise<number | undefined> {
-    this.mustLive();
     const file = (await readdir(this.folder)).find((name) => name.endsWith(`_${this.pid}.ports`));
     if (file === undefined) return undefined;
     const ports = JSON.parse(await readFile(join(this.folder, file), 'utf8')) as { nats: string[] };
@@ -155,12 +172,11 @@ class RealBroker implements TestBroker {
     return first === undefined ? undefined : Number(new URL(first).port);
   }
 
-  private async answers(): Promise<boolean> {
-    this.mustLive();
+  private async answers(): Promise<boolean | Wrong> {
     const connection = await connect({ servers: this.url, reconnect: false, timeout: 2000 });
     try {
       if (connection.info?.server_name !== this.name) {
-        throw new Error(`${this.url} is held by another server (${connection.info?.server_name})`);
+        return new Wrong(`does not hold ${this.url}: ${connection.info?.server_name} answers there`);
       }
       const answer = await connection.request('$JS.API.INFO', undefined, { timeout: 2000 });
       return !('error' in answer.json<object>());
@@ -168,21 +184,11 @@ class RealBroker implements TestBroker {
       await connection.close();
     }
   }
-
-  private mustLive(): void {
-    if (this.life?.child.exitCode === null && this.life.child.signalCode === null) return;
-    throw new Error(`the broker ended by itself`);
-  }
-
-  private trouble(what: string): string {
-    return `${what} from broker ${this.name} in ${this.folder}; it wrote:\n${this.lines.slice(-3000)}`;
-  }
 }
 
 /** A real nats-server of the caller's own on a free port of 127.0.0.1, JetStream on. It ends with the caller's process. */
 export async function startBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
-  const cacheDir = process.env['RUNLEDGER_CACHE'] ?? join(homedir(), '.cache', 'runledger');
-  const { path: binary } = await findBroker({ cacheDir, log: () => undefined });
+  const { path: binary } = await findBroker({ cacheDir: cacheFolder(), log: () => undefined });
   const folder = await temporaryFolder('runledger-broker-');
   const storeDir = options.storeDir ?? join(folder.path, 'store');
   const broker = new RealBroker(binary, folder.path, storeDir, options, folder.remove);

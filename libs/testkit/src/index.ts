@@ -1,4 +1,5 @@
 export { startBroker, type TestBroker, type TestBrokerOptions } from './broker.ts';
 export { freePort } from './free-port.ts';
+export { journal, Journal, type JournalFindings } from './journal.ts';
 export { temporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
 export { waitFor, type WaitForOptions } from './wait-for.ts';
