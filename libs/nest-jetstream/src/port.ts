@@ -50,3 +50,58 @@ export interface ConsumerDefinition<T> {
 }
 
 export type ConsumerOverrides = Record<string, Partial<Pick<ConsumerDefinition<unknown>, 'concurrency' | 'ackWaitMs' | 'maxAckPending'>>>;
+
+/** What a consumer is doing. `waiting`: its stream or durable is not there, or the broker is not; `problem` says which. */
+export type ConsumerPhase = 'waiting' | 'consuming' | 'stopped';
+
+/** One durable as this process sees it, for readiness and metrics. */
+export interface ConsumerState {
+  durable: string;
+  stream: string;
+  phase: ConsumerPhase;
+  connected: boolean;
+  /** Handlers that run now, or wait for their subject's turn. */
+  inFlight: number;
+  concurrency: number;
+  /** Messages still to come, as the latest message or look at the durable said. */
+  pending: number;
+  /** Epoch in ms of the latest delivery. */
+  lastMessageAt?: number;
+  /** Why it waits. */
+  problem?: string;
+}
+
+/** How a delivery ended. `returned`: handed back unhandled (shutdown, or an earlier message of its subject failed). */
+export type Settlement = 'done' | 'kept' | 'fault' | 'dead' | 'returned';
+
+export interface ConsumerObserver {
+  /** `ms` is from delivery to settlement. */
+  onSettled?: (durable: string, settlement: Settlement, ms: number) => void;
+  onPhase?: (state: ConsumerState) => void;
+}
+
+/** What lies on `dead.<service>.<durable>` as JSON: a message that can never be handled. */
+export interface DeadLetter {
+  service: string;
+  durable: string;
+  code: string;
+  reason: string;
+  subject: string;
+  stream: string;
+  stream_seq: number;
+  delivery: number;
+  at: string;
+  headers: Record<string, string[]>;
+  /** At most the first 64 KiB of the original; `payload_bytes` is its whole length. */
+  payload: string;
+  payload_encoding: 'utf8' | 'base64';
+  payload_bytes: number;
+}
+
+/** The part of a pino logger that consumers use. */
+export interface ConsumerLogger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
