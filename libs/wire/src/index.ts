@@ -2,6 +2,7 @@ export { assertId, isId, Poison, type IdKind } from './ids.ts';
 export {
   admissionKey,
   agentKey,
+  bucketSubject,
   ALL_DUE,
   ALL_RUNS,
   ALL_WORK,
@@ -12,6 +13,7 @@ export {
   liveSubject,
   parseRunSubject,
   parseWorkSubject,
+  queueKey,
   runSubject,
   timerSubject,
   workSubject,

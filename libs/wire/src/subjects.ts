@@ -50,3 +50,10 @@ export const admissionKey = (tenantId: string, runId: string): string =>
 export const agentKey = (tenantId: string, agentId: string): string =>
   `${assertId('tenant_id', tenantId)}.${assertId('agent_id', agentId)}`;
 export const hashKey = (sha256: string): string => assertId('token', sha256);
+
+/** The subject under which a bucket stores a key, for writes that carry an expectation over several keys. */
+export const bucketSubject = (bucket: string, key: string): string => `$KV.${assertId('token', bucket)}.${key}`;
+
+/** Key of a user's queue in bucket `queue`: run ids in the order in which they will be granted. */
+export const queueKey = (tenantId: string, userId: string): string =>
+  `${assertId('tenant_id', tenantId)}.${assertId('user_id', userId)}`;

@@ -156,9 +156,10 @@ export class CommitRunLog implements RunLog {
 
   async *#replayThenLive(address: RunAddress, observer: Observer, options: FollowOptions): AsyncIterable<StoredLine[]> {
     let after = options.after;
+    const tail = { ended: false };
     let batches: StoredLine[][] | 'stale' | undefined = 'stale';
-    while (batches && !options.signal?.aborted) {
-      const source: AsyncIterable<StoredLine[]> | StoredLine[][] = batches === 'stale' ? this.#replay(address, after) : batches;
+    while (batches && !tail.ended && !options.signal?.aborted) {
+      const source: AsyncIterable<StoredLine[]> | StoredLine[][] = batches === 'stale' ? this.#replay(address, after, tail) : batches;
       for await (const lines of source) {
         const first = lines[0]?.seq ?? 0;
         if (first > after + 1) {
@@ -173,15 +174,16 @@ export class CommitRunLog implements RunLog {
         if (isEndType(newest.type)) return;
         if (options.signal?.aborted) return;
       }
-      batches = await observer.take(options.signal);
+      if (!tail.ended) batches = await observer.take(options.signal);
     }
   }
 
-  async *#replay(address: RunAddress, after: number): AsyncIterable<StoredLine[]> {
+  async *#replay(address: RunAddress, after: number, tail: { ended: boolean }): AsyncIterable<StoredLine[]> {
     for (let attempt = 0; ; attempt++) {
       try {
-        const { last } = await tailOf(this.store, address);
+        const { last, ended } = await tailOf(this.store, address);
         if (last) yield* linesAfter(this.store, this.#bookmarks, address, { after, last });
+        tail.ended = ended;
         return;
       } catch (error) {
         // What was yielded before the fault is behind the caller's cursor: a repeat is cut off there.

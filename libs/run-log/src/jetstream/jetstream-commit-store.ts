@@ -1,0 +1,224 @@
+/**
+ * Owns: the requests that reads and appends of RUNS are made of, and what each answer of the broker means.
+ *
+ * 1. `last` and `next` ask the leader (STREAM.MSG.GET); only `range` reads from replicas, up to a sequence the leader named.
+ * 2. Time-outs, no responders and refused expectations are one thing: unknown. Refused for space is another: log_full.
+ * 3. Live copies are best effort; after a reconnect every watch is told that it may have a gap.
+ */
+import { jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
+import { headers as newHeaders, type Msg, type NatsConnection } from '@nats-io/nats-core';
+import { ALL_RUNS, decodeCommit, liveSubject, parseRunSubject, runSubject, type EncodedCommit } from '@runledger/wire';
+import { Objm, type ObjectStore } from '@nats-io/obj';
+import type { Appended, CommitStore, LiveCommit, StoredCommit, Watch } from '../engine/commit-store.ts';
+import { backoff } from '../engine/pacing.ts';
+import { LogUnavailable } from '../faults.ts';
+import type { RunAddress } from '../port.ts';
+import { directPage, type DirectMessage } from './direct-page.ts';
+
+export interface LogConnection {
+  nc: NatsConnection;
+  js: JetStreamClient;
+}
+
+const STREAM = 'RUNS';
+const APPEND_TIMEOUT_MS = 5_000;
+const READ_TIMEOUT_MS = 5_000;
+const NO_MESSAGE_FOUND = 10037;
+/** Insufficient storage, store failed (limits), insufficient resources, account limits. */
+const FULL = new Set([10023, 10028, 10047, 10077]);
+const TOO_LARGE = 10054;
+
+/** The client's type does not know `next_by_subj`, which the request has taken since 2.9. */
+type MessageQuery = Parameters<JetStreamManager['streams']['getMessage']>[1];
+
+interface PubAck {
+  seq?: number;
+  error?: { err_code?: number; description?: string };
+}
+
+export class JetStreamCommitStore implements CommitStore {
+  #jsm: Promise<JetStreamManager> | undefined;
+  #blobs: Promise<ObjectStore> | undefined;
+  #gaps = new Set<() => void>();
+  #closed = false;
+
+  constructor(private readonly connection: LogConnection) {
+    void this.#watchLink();
+  }
+
+  async last(address: RunAddress): Promise<StoredCommit | undefined> {
+    return this.#leader({ last_by_subj: runSubject(address.tenant_id, address.run_id) });
+  }
+
+  async next(address: RunAddress, afterStreamSeq: number): Promise<StoredCommit | undefined> {
+    return this.#leader({ seq: afterStreamSeq + 1, next_by_subj: runSubject(address.tenant_id, address.run_id) });
+  }
+
+  async #leader(query: { last_by_subj: string } | { seq: number; next_by_subj: string }): Promise<StoredCommit | undefined> {
+    try {
+      const jsm = await this.#manager();
+      const message = await jsm.streams.getMessage(STREAM, query as MessageQuery);
+      if (!message) return undefined;
+      return { ...decodeCommit((name) => message.header.get(name), message.string()), stream_seq: message.seq };
+    } catch (error) {
+      if ((error as { code?: number }).code === NO_MESSAGE_FOUND) return undefined;
+      if ((error as { kind?: string }).kind) throw error;
+      throw new LogUnavailable('log_unavailable', `the log's leader does not answer: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  async *range(address: RunAddress, from: number, until: number): AsyncIterable<StoredCommit> {
+    const filter = runSubject(address.tenant_id, address.run_id);
+    for await (const message of this.#messages(filter, from, until)) yield storedCommit(message);
+  }
+
+  /** A replica may be behind the leader: what it does not have yet is asked for again, then read from the leader. */
+  async *#messages(filter: string, from: number, until: number): AsyncIterable<DirectMessage> {
+    let next = from;
+    for (let stale = 0; next <= until;) {
+      const page = await directPage(this.connection.nc, STREAM, { seq: next, next_by_subj: filter }, READ_TIMEOUT_MS);
+      for (const message of page) {
+        if (message.seq > until) return;
+        yield message;
+        next = message.seq + 1;
+      }
+      if (page.length > 0) stale = 0;
+      else if (++stale > 10) {
+        if (await this.#isPast(filter, next, until)) return;
+        throw new LogUnavailable('log_unavailable', `a replica of the log is behind ${until}`);
+      } else if (await this.#isPast(filter, next, until)) return;
+      else await backoff(stale, 5, 200);
+    }
+  }
+
+  /** Whether the leader has nothing of this filter between two sequences. */
+  async #isPast(filter: string, from: number, until: number): Promise<boolean> {
+    const jsm = await this.#manager();
+    const query = { seq: from, next_by_subj: filter } as MessageQuery;
+    const message = await jsm.streams.getMessage(STREAM, query).catch(() => undefined);
+    return message === null || (message !== undefined && message.seq > until);
+  }
+
+  async append(address: RunAddress, commit: EncodedCommit, expectation: number): Promise<Appended> {
+    const head = newHeaders();
+    for (const [name, value] of Object.entries(commit.headers)) head.set(name, value);
+    head.set('Nats-Expected-Last-Subject-Sequence', String(expectation));
+    const subject = runSubject(address.tenant_id, address.run_id);
+    let answer: Msg;
+    try {
+      answer = await this.connection.nc.request(subject, commit.payload, { timeout: APPEND_TIMEOUT_MS, headers: head });
+    } catch (error) {
+      if (this.connection.nc.isClosed()) throw new LogUnavailable('log_unavailable', 'the connection to the broker is closed', { cause: error });
+      return { outcome: 'unknown', cause: (error as Error).message };
+    }
+    return readAck(answer);
+  }
+
+  watch(address: RunAddress, onCommit: (commit: LiveCommit) => void, onGap: () => void): Watch {
+    const { nc } = this.connection;
+    const subscription = nc.subscribe(liveSubject(address.tenant_id, address.run_id), {
+      callback: (error, message) => {
+        if (error) return onGap();
+        try {
+          onCommit(liveCommit(message));
+        } catch {
+          onGap();
+        }
+      },
+    });
+    this.#gaps.add(onGap);
+    const ready = within(nc.flush(), READ_TIMEOUT_MS);
+    ready.catch(() => onGap());
+    return {
+      ready,
+      close: () => {
+        this.#gaps.delete(onGap);
+        subscription.unsubscribe();
+      },
+    };
+  }
+
+  async *scan(): AsyncIterable<{ address: RunAddress; commit: StoredCommit }> {
+    const jsm = await this.#manager();
+    const until = (await jsm.streams.info(STREAM)).state.last_seq;
+    for await (const message of this.#messages(ALL_RUNS, 1, until))
+      yield { address: parseRunSubject(message.subject), commit: storedCommit(message) };
+  }
+
+  async putBlob(key: string, text: string): Promise<void> {
+    try {
+      const blobs = await this.#objects();
+      if (await blobs.info(key)) return;
+      await blobs.putBlob({ name: key }, new TextEncoder().encode(text));
+    } catch (error) {
+      throw new LogUnavailable('log_unavailable', `a blob was not stored: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  async getBlob(key: string): Promise<string | undefined> {
+    try {
+      const bytes = await (await this.#objects()).getBlob(key);
+      return bytes ? new TextDecoder().decode(bytes) : undefined;
+    } catch (error) {
+      throw new LogUnavailable('log_unavailable', `a blob was not read: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#gaps.clear();
+  }
+
+  #manager(): Promise<JetStreamManager> {
+    this.#jsm ??= jetstreamManager(this.connection.nc, { checkAPI: false, timeout: READ_TIMEOUT_MS }).catch((error: unknown) => {
+      this.#jsm = undefined;
+      throw error;
+    });
+    return this.#jsm;
+  }
+
+  #objects(): Promise<ObjectStore> {
+    this.#blobs ??= new Objm(this.connection.js).open('blobs').catch((error: unknown) => {
+      this.#blobs = undefined;
+      throw error;
+    });
+    return this.#blobs;
+  }
+
+  async #watchLink(): Promise<void> {
+    for await (const status of this.connection.nc.status()) {
+      if (this.#closed) return;
+      if (status.type === 'reconnect') for (const onGap of this.#gaps) onGap();
+    }
+  }
+}
+
+function readAck(answer: Msg): Appended {
+  const ack = answer.json<PubAck>();
+  if (ack.seq !== undefined && !ack.error) return { outcome: 'stored', stream_seq: ack.seq };
+  const { err_code = 0, description = 'no reason given' } = ack.error ?? {};
+  if (err_code === TOO_LARGE) throw new RangeError(`the commit is larger than the log takes: ${description}`);
+  if (FULL.has(err_code)) throw new LogUnavailable('log_full', `the log takes no more: ${description}`);
+  return { outcome: 'unknown', cause: description };
+}
+
+function storedCommit(message: DirectMessage): StoredCommit {
+  return { ...decodeCommit((name) => message.headers.get(name), message.text), stream_seq: message.seq };
+}
+
+function liveCommit(message: Msg): LiveCommit {
+  const header = (name: string): string => message.headers?.get(name) ?? '';
+  return {
+    ...decodeCommit(header, message.string()),
+    stream_seq: Number(header('Nats-Sequence')),
+    previous: Number(header('Nats-Last-Sequence')),
+  };
+}
+
+function within<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new LogUnavailable('log_unavailable', `the broker did not answer in ${ms} ms`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,140 @@
+/**
+ * Owns: who may run now. Level-triggered: every call looks at the run as the leader has it and makes the ledger agree,
+ * so that repeats, reordering and second replicas are harmless.
+ *
+ * 1. A grant is stored before its work message is published; a grant without a message is repaired by repeating it.
+ * 2. Within a tenant, decisions are made one after the other; across processes the ledger's expectation orders them.
+ * 3. A run keeps its slot through a handover, and gives it up when it parks or ends.
+ */
+import type { Run } from '@runledger/run';
+import type { RunAddress, RunLog } from '@runledger/run-log';
+import type { Broker } from '@runledger/nest-jetstream';
+import { publishWork } from '../work/work-queue.ts';
+import { grantable, type AdmissionEntry, type AdmissionLimits } from './entry.ts';
+import { LedgerMoved, TenantLedger } from './ledger.ts';
+
+const MOVED_RETRIES = 20;
+
+export interface AdmissionParts {
+  broker: Broker;
+  runLog: RunLog;
+  limits: AdmissionLimits;
+  /** Called with a tenant's ledger after it changed. */
+  onChange: (tenantId: string, ledger: TenantLedger) => void;
+}
+
+export class Admission {
+  #ledgers = new Map<string, TenantLedger>();
+  #turns = new Map<string, Promise<unknown>>();
+
+  constructor(private readonly parts: AdmissionParts) {}
+
+  /** Makes the ledger agree with the run, grants what became possible and queues the work. */
+  async settle(address: RunAddress): Promise<void> {
+    const { run } = await this.parts.runLog.load(address);
+    if (run.status === 'none') return;
+    if (run.status === 'queued') return this.#seekSlot(address, run);
+    if (run.status === 'waiting' && run.waiting_on === 'handover') return this.#redispatch(address);
+    if (run.status === 'running' || run.status === 'stopping') return this.#keepSlot(address, run);
+    await this.release(address);
+  }
+
+  /** A run that runs has a slot, also where the ledger was lost. */
+  #keepSlot(address: RunAddress, run: Run): Promise<void> {
+    return this.#inTurn(address.tenant_id, async (ledger) => {
+      if (!ledger.entries.has(run.run_id)) await ledger.put({ ...entryOf(run, run.dispatch), state: 'granted' });
+    });
+  }
+
+  /** The run holds its slot no longer. */
+  release(address: RunAddress): Promise<void> {
+    return this.#inTurn(address.tenant_id, async (ledger) => {
+      if (!ledger.entries.has(address.run_id)) return;
+      await ledger.remove(address.run_id);
+      await this.#grantNext(address.tenant_id, ledger);
+    });
+  }
+
+  /** Publishes the work of every grant again: after a crash a grant may have been stored without its message. */
+  async repeatGrants(tenantId: string): Promise<void> {
+    const granted = await this.#inTurn(tenantId, async (ledger) =>
+      [...ledger.entries.values()].filter((entry) => entry.state === 'granted'),
+    );
+    for (const entry of granted) await this.settle({ tenant_id: tenantId, run_id: entry.run_id });
+    await this.#inTurn(tenantId, (ledger) => this.#grantNext(tenantId, ledger));
+  }
+
+  async #seekSlot(address: RunAddress, run: Run): Promise<void> {
+    const dispatch = Math.max(1, run.dispatch);
+    await this.#inTurn(address.tenant_id, async (ledger) => {
+      const known = ledger.entries.get(run.run_id);
+      if (known?.state === 'granted' && known.dispatch >= dispatch)
+        return publishWork(this.parts.broker, address.tenant_id, run.run_id, dispatch);
+      const entry = entryOf(run, dispatch);
+      const entries = new Map(ledger.entries).set(run.run_id, entry);
+      const next = grantable(entries.values(), this.parts.limits);
+      if (next.some((candidate) => candidate.run_id === run.run_id)) await this.#grant(address.tenant_id, ledger, entry);
+      else if (!known) await ledger.put(entry);
+    });
+    await this.#undoIfGone(address);
+  }
+
+  /** A run that ended while it was being admitted would keep its slot: its end may have been handled before the grant. */
+  async #undoIfGone(address: RunAddress): Promise<void> {
+    const { run } = await this.parts.runLog.load(address);
+    if (run.ended_at !== null) await this.release(address);
+  }
+
+  async #redispatch(address: RunAddress): Promise<void> {
+    const done = await this.parts.runLog.execute(address, () => ({ type: 'UnparkRun', reason: 'handover' }));
+    if (done.refusal || done.run.status !== 'queued') return;
+    await this.#inTurn(address.tenant_id, (ledger) =>
+      this.#grant(address.tenant_id, ledger, entryOf(done.run, done.run.dispatch)),
+    );
+  }
+
+  async #grantNext(tenantId: string, ledger: TenantLedger): Promise<void> {
+    for (const entry of grantable(ledger.entries.values(), this.parts.limits)) await this.#grant(tenantId, ledger, entry);
+  }
+
+  async #grant(tenantId: string, ledger: TenantLedger, entry: AdmissionEntry): Promise<void> {
+    await ledger.put({ ...entry, state: 'granted' });
+    await publishWork(this.parts.broker, tenantId, entry.run_id, entry.dispatch);
+  }
+
+  /** Runs `decide` alone for this tenant, on a loaded ledger, again from the start when another process was first. */
+  #inTurn<T>(tenantId: string, decide: (ledger: TenantLedger) => Promise<T>): Promise<T> {
+    const before = this.#turns.get(tenantId) ?? Promise.resolve();
+    const turn = before.catch(() => undefined).then(() => this.#decide(tenantId, decide));
+    this.#turns.set(tenantId, turn);
+    return turn;
+  }
+
+  async #decide<T>(tenantId: string, decide: (ledger: TenantLedger) => Promise<T>): Promise<T> {
+    const ledger = this.#ledgers.get(tenantId) ?? new TenantLedger(this.parts.broker, tenantId);
+    this.#ledgers.set(tenantId, ledger);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await ledger.load();
+        const result = await decide(ledger);
+        this.parts.onChange(tenantId, ledger);
+        return result;
+      } catch (error) {
+        if (!(error instanceof LedgerMoved) || attempt >= MOVED_RETRIES) throw error;
+      }
+    }
+  }
+}
+
+function entryOf(run: Run, dispatch: number): AdmissionEntry {
+  return {
+    run_id: run.run_id,
+    user_id: run.user_id,
+    agent_id: run.agent_id,
+    root_run_id: run.root_run_id,
+    priority: run.priority,
+    since: Date.parse(run.requested_at),
+    state: 'queued',
+    dispatch,
+  };
+}

@@ -1,0 +1,51 @@
+import { Module, type OnApplicationBootstrap, type OnApplicationShutdown, Inject } from '@nestjs/common';
+import { SERVICE_CONTEXT, type ServiceContext, type ServiceDefinition } from '@runledger/service-host';
+import { Admission } from './admission/admission.ts';
+import { QueuePositions } from './admission/queue-positions.ts';
+import { repairGrants } from './admission/repair.ts';
+import { AdmissionConsumer } from './consumers/admission.ts';
+
+@Module({
+  controllers: [AdmissionConsumer],
+  providers: [
+    {
+      provide: QueuePositions,
+      inject: [SERVICE_CONTEXT],
+      useFactory: ({ broker, logger }: ServiceContext) => new QueuePositions(broker, logger),
+    },
+    {
+      provide: Admission,
+      inject: [SERVICE_CONTEXT, QueuePositions],
+      useFactory: ({ broker, runLog, settings }: ServiceContext, positions: QueuePositions) =>
+        new Admission({
+          broker,
+          runLog,
+          limits: { rootRunsPerUser: settings.rootRunsPerUser, childrenPerRoot: 16 },
+          onChange: (tenantId, ledger) => positions.changed(tenantId, ledger.entries),
+        }),
+    },
+  ],
+})
+class SchedulerModule implements OnApplicationBootstrap, OnApplicationShutdown {
+  constructor(
+    @Inject(SERVICE_CONTEXT) private readonly context: ServiceContext,
+    @Inject(Admission) private readonly admission: Admission,
+    @Inject(QueuePositions) private readonly positions: QueuePositions,
+  ) {}
+
+  /** Not awaited: the first commits may be admitted while old grants are checked. */
+  onApplicationBootstrap(): void {
+    repairGrants(this.context, this.admission).catch((error: unknown) =>
+      this.context.logger.warn({ event: 'scheduler.repair.failed', reason: String(error) }),
+    );
+  }
+
+  onApplicationShutdown(): void {
+    this.positions.close();
+  }
+}
+
+export const schedulerDefinition: ServiceDefinition = {
+  name: 'run-scheduler',
+  modules: () => [SchedulerModule],
+};
