@@ -13,6 +13,7 @@ export {
   liveSubject,
   parseRunSubject,
   parseWorkSubject,
+  poolWork,
   queueKey,
   runSubject,
   timerSubject,

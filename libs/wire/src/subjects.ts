@@ -15,6 +15,9 @@ export const liveSubject = (tenantId: string, runId: string): string =>
 export const workSubject = (pool: string, tenantId: string, runId: string): string =>
   `work.${assertId('token', pool)}.${assertId('tenant_id', tenantId)}.${assertId('run_id', runId)}`;
 
+/** Every work message of one pool. */
+export const poolWork = (pool: string): string => `work.${assertId('token', pool)}.*.*`;
+
 export const timerSubject = (kind: string, tenantId: string, runId: string, timerId: string): string =>
   `timers.${timerTokens(kind, tenantId, runId, timerId)}`;
 
