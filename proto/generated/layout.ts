@@ -363,6 +363,19 @@ export const LAYOUT: Layout = {
       ]
     },
     {
+      "bucket": "run-env",
+      "description": "The env values of a start, sealed, by <tenant>.<run>; removed when the run ends.",
+      "history": 1,
+      "max_value_size": 524288,
+      "writers": [
+        "gateway",
+        "reconciler"
+      ],
+      "readers": [
+        "agent-executor"
+      ]
+    },
+    {
       "bucket": "budget",
       "description": "Money reserved and spent, by root run.",
       "history": 1,

@@ -34,3 +34,5 @@ export {
 } from './commit.ts';
 export { DEFAULT_POOL, decodeWork, encodeWork, type WorkMessage } from './work.ts';
 export { openEnv, sealEnv } from './sealed-env.ts';
+export { conforms } from './conforms.ts';
+export { decodeEventStrict } from './strict-event.ts';

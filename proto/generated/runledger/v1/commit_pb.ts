@@ -11,7 +11,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file runledger/v1/commit.proto.
  */
 export const file_runledger_v1_commit: GenFile = /*@__PURE__*/
-  fileDesc("ChlydW5sZWRnZXIvdjEvY29tbWl0LnByb3RvEgxydW5sZWRnZXIudjEidgoFRXZlbnQSCwoDc2VxGAEgASgDEgwKBHR5cGUYAiABKAkSCgoCYXQYAyABKAkSDgoGcnVuX2lkGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSJQoEZGF0YRgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiowEKDUNvbW1pdEhlYWRlcnMSDQoFZmlyc3QYASABKAMSDAoEbGFzdBgCIAEoAxINCgV0eXBlcxgDIAMoCRIRCgljb21taXRfaWQYBCABKAkSDgoGd3JpdGVyGAUgASgJEg8KB2F0dGVtcHQYBiABKAUSDgoGZGlnZXN0GAcgASgJEg4KBnNjaGVtYRgIIAEoBRISCgpjaGVja3BvaW50GAkgASgDYgZwcm90bzM", [file_google_protobuf_struct]);
+  fileDesc("ChlydW5sZWRnZXIvdjEvY29tbWl0LnByb3RvEgxydW5sZWRnZXIudjEidgoFRXZlbnQSCwoDc2VxGAEgASgDEgwKBHR5cGUYAiABKAkSCgoCYXQYAyABKAkSDgoGcnVuX2lkGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSJQoEZGF0YRgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiswEKDUNvbW1pdEhlYWRlcnMSDQoFZmlyc3QYASABKAMSDAoEbGFzdBgCIAEoAxINCgV0eXBlcxgDIAMoCRIRCgljb21taXRfaWQYBCABKAkSDgoGd3JpdGVyGAUgASgJEg8KB2F0dGVtcHQYBiABKAUSDgoGZGlnZXN0GAcgASgJEg4KBnNjaGVtYRgIIAEoBRISCgpjaGVja3BvaW50GAkgASgDEg4KBm51bWJlchgKIAEoBWIGcHJvdG8z", [file_google_protobuf_struct]);
 
 /**
  * One line of the log. The JSON form is what is stored: proto field names, keys in this order, integers as numbers.
@@ -134,6 +134,13 @@ export type CommitHeaders = Message<"runledger.v1.CommitHeaders"> & {
    * @generated from field: int64 checkpoint = 9;
    */
   checkpoint: bigint;
+
+  /**
+   * Run-Commits: how many commits the run has, this one included.
+   *
+   * @generated from field: int32 number = 10;
+   */
+  number: number;
 };
 
 /**

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runledger/v1/values.proto.
  */
 export const file_runledger_v1_values: GenFile = /*@__PURE__*/
-  fileDesc("ChlydW5sZWRnZXIvdjEvdmFsdWVzLnByb3RvEgxydW5sZWRnZXIudjEiKQoFQWN0b3ISDwoHdXNlcl9pZBgBIAEoCRIPCgdjaGFubmVsGAIgASgJIpYBCgZMaW1pdHMSFgoJbWF4X3R1cm5zGAEgASgFSACIAQESGQoMbWF4X2Nvc3RfdXNkGAIgASgJSAGIAQESFgoJdGltZW91dF9zGAMgASgFSAKIAQESFAoMbWF4X2F0dGVtcHRzGAQgASgFQgwKCl9tYXhfdHVybnNCDwoNX21heF9jb3N0X3VzZEIMCgpfdGltZW91dF9zIrIBCgxMaW1pdENoYW5nZXMSFgoJbWF4X3R1cm5zGAEgASgFSACIAQESGQoMbWF4X2Nvc3RfdXNkGAIgASgJSAGIAQESFgoJdGltZW91dF9zGAMgASgFSAKIAQESGQoMbWF4X2F0dGVtcHRzGAQgASgFSAOIAQFCDAoKX21heF90dXJuc0IPCg1fbWF4X2Nvc3RfdXNkQgwKCl90aW1lb3V0X3NCDwoNX21heF9hdHRlbXB0cyJdCgVVc2FnZRIUCgxpbnB1dF90b2tlbnMYASABKAMSFQoNb3V0cHV0X3Rva2VucxgCIAEoAxIVCg1jYWNoZWRfdG9rZW5zGAMgASgDEhAKCGNvc3RfdXNkGAQgASgJImwKCFJ1bkVycm9yEgwKBGNvZGUYASABKAkSEAoIY2F0ZWdvcnkYAiABKAkSDQoFdGl0bGUYAyABKAkSDgoGZGV0YWlsGAQgASgJEg4KBnJlbWVkeRgFIAEoCRIRCglyZXRyeWFibGUYBiABKAgiLAoIVGltZXJSZWYSEAoIdGltZXJfaWQYASABKAkSDgoGZHVlX2F0GAIgASgJIjoKCEluRmxpZ2h0EgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCRISCgpzdGFydGVkX2F0GAMgASgJYgZwcm90bzM");
+  fileDesc("ChlydW5sZWRnZXIvdjEvdmFsdWVzLnByb3RvEgxydW5sZWRnZXIudjEiKQoFQWN0b3ISDwoHdXNlcl9pZBgBIAEoCRIPCgdjaGFubmVsGAIgASgJIpYBCgZMaW1pdHMSFgoJbWF4X3R1cm5zGAEgASgFSACIAQESGQoMbWF4X2Nvc3RfdXNkGAIgASgJSAGIAQESFgoJdGltZW91dF9zGAMgASgBSAKIAQESFAoMbWF4X2F0dGVtcHRzGAQgASgFQgwKCl9tYXhfdHVybnNCDwoNX21heF9jb3N0X3VzZEIMCgpfdGltZW91dF9zIrIBCgxMaW1pdENoYW5nZXMSFgoJbWF4X3R1cm5zGAEgASgFSACIAQESGQoMbWF4X2Nvc3RfdXNkGAIgASgJSAGIAQESFgoJdGltZW91dF9zGAMgASgBSAKIAQESGQoMbWF4X2F0dGVtcHRzGAQgASgFSAOIAQFCDAoKX21heF90dXJuc0IPCg1fbWF4X2Nvc3RfdXNkQgwKCl90aW1lb3V0X3NCDwoNX21heF9hdHRlbXB0cyJdCgVVc2FnZRIUCgxpbnB1dF90b2tlbnMYASABKAMSFQoNb3V0cHV0X3Rva2VucxgCIAEoAxIVCg1jYWNoZWRfdG9rZW5zGAMgASgDEhAKCGNvc3RfdXNkGAQgASgJImwKCFJ1bkVycm9yEgwKBGNvZGUYASABKAkSEAoIY2F0ZWdvcnkYAiABKAkSDQoFdGl0bGUYAyABKAkSDgoGZGV0YWlsGAQgASgJEg4KBnJlbWVkeRgFIAEoCRIRCglyZXRyeWFibGUYBiABKAgiLAoIVGltZXJSZWYSEAoIdGltZXJfaWQYASABKAkSDgoGZHVlX2F0GAIgASgJIjoKCEluRmxpZ2h0EgwKBGtpbmQYASABKAkSDAoEbmFtZRgCIAEoCRISCgpzdGFydGVkX2F0GAMgASgJYgZwcm90bzM");
 
 /**
  * Who did something: a person through a channel, or a service (`user_id` empty).
@@ -57,7 +57,7 @@ export type Limits = Message<"runledger.v1.Limits"> & {
   maxCostUsd?: string | undefined;
 
   /**
-   * @generated from field: optional int32 timeout_s = 3;
+   * @generated from field: optional double timeout_s = 3;
    */
   timeoutS?: number | undefined;
 
@@ -91,7 +91,7 @@ export type LimitChanges = Message<"runledger.v1.LimitChanges"> & {
   maxCostUsd?: string | undefined;
 
   /**
-   * @generated from field: optional int32 timeout_s = 3;
+   * @generated from field: optional double timeout_s = 3;
    */
   timeoutS?: number | undefined;
 
