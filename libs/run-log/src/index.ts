@@ -1,4 +1,13 @@
-export type { Executed, FollowOptions, HeldRun, LoadedRun, PreparedStart, RunAddress, RunLog, StoredLine } from './port.ts';
+export type {
+  Executed,
+  FollowOptions,
+  HeldRun,
+  LoadedRun,
+  PreparedStart,
+  RunAddress,
+  RunLog,
+  StoredLine,
+} from './port.ts';
 export { HoldLost, LogUnavailable } from './faults.ts';
 export { JetStreamRunLog, type JetStreamRunLogOptions } from './jetstream/jetstream-run-log.ts';
 export { MemoryRunLog } from './memory/memory-run-log.ts';

@@ -82,11 +82,22 @@ export interface RunLog {
   /** Becomes the writer of a run whose latest `run.started` is this executor's. */
   hold(address: RunAddress, loaded: LoadedRun): Promise<HeldRun>;
   /** Stored lines after `after`, at most `limit`, oldest first. `last_seq` is the run's last event at the leader; 0: no such run. */
-  page(address: RunAddress, after: number, limit: number): Promise<{ lines: StoredLine[]; last_seq: number; ended: boolean; digest: string }>;
+  page(
+    address: RunAddress,
+    after: number,
+    limit: number,
+  ): Promise<{ lines: StoredLine[]; last_seq: number; ended: boolean; digest: string }>;
   /** Replay, then live, without gap or repeat; returns after the terminal event's batch. Batches are in order. */
   follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]>;
   /** Every stored commit of every run, oldest first, up to what is stored when the call begins (for rebuilds and sweeps). */
-  scan(): AsyncIterable<{ address: RunAddress; stream_seq: number; lines: StoredLine[]; digest: string; first: number; last: number }>;
+  scan(): AsyncIterable<{
+    address: RunAddress;
+    stream_seq: number;
+    lines: StoredLine[];
+    digest: string;
+    first: number;
+    last: number;
+  }>;
   /** Blobs: values over 64 KiB, by SHA-256 of their UTF-8 JSON text. */
   putBlob(address: RunAddress, text: string): Promise<{ blob: string; bytes: number; preview: string }>;
   getBlob(address: RunAddress, sha256: string): Promise<string | undefined>;

@@ -37,7 +37,8 @@ export function decodeEvent(line: string): AnyEvent {
   } catch (cause) {
     throw new Poison('invalid_event', 'an event line is not JSON', { cause });
   }
-  if (!isEnvelope(value)) throw new Poison('invalid_event', 'an event line lacks seq, type, at, run_id, attempt or data');
+  if (!isEnvelope(value))
+    throw new Poison('invalid_event', 'an event line lacks seq, type, at, run_id, attempt or data');
   return value;
 }
 
@@ -115,7 +116,13 @@ export function decodeCommit(header: (name: string) => string, payload: string):
   const first = wholeNumber(header('Run-First'));
   const last = wholeNumber(header('Run-Last'));
   const types = header('Run-Types').split(',');
-  if (first === undefined || last === undefined || first < 1 || last - first + 1 !== lines.length || types.length !== lines.length)
+  if (
+    first === undefined ||
+    last === undefined ||
+    first < 1 ||
+    last - first + 1 !== lines.length ||
+    types.length !== lines.length
+  )
     throw new Poison('invalid_commit', `headers do not describe the ${lines.length} lines`);
   return {
     first,

@@ -19,7 +19,8 @@ export function sealEnv(secretKey: Buffer, env: Record<string, string>): string 
 /** What `sealEnv` sealed; Poison when it was made with another key, or changed. */
 export function openEnv(secretKey: Buffer, text: string): Record<string, string> {
   const [version, body, ...rest] = text.split('.');
-  if (version !== VERSION || !body || rest.length > 0) throw new Poison('invalid_env', 'the sealed env has an unknown form');
+  if (version !== VERSION || !body || rest.length > 0)
+    throw new Poison('invalid_env', 'the sealed env has an unknown form');
   const bytes = Buffer.from(body, 'base64url');
   try {
     const decipher = createDecipheriv('aes-256-gcm', keyFor(secretKey), bytes.subarray(0, IV_BYTES));

@@ -25,7 +25,12 @@ export const dueSubject = (kind: string, tenantId: string, runId: string, timerI
   `due.${timerTokens(kind, tenantId, runId, timerId)}`;
 
 function timerTokens(kind: string, tenantId: string, runId: string, timerId: string): string {
-  return [assertId('token', kind), assertId('tenant_id', tenantId), assertId('run_id', runId), assertId('token', timerId)].join('.');
+  return [
+    assertId('token', kind),
+    assertId('tenant_id', tenantId),
+    assertId('run_id', runId),
+    assertId('token', timerId),
+  ].join('.');
 }
 
 export const holderSubject = (executor: string): string => `holder.${assertId('token', executor)}`;
@@ -37,14 +42,20 @@ export const deadSubject = (service: string, durable: string): string =>
 export function parseRunSubject(subject: string): { tenant_id: string; run_id: string } {
   const tokens = subject.split('.');
   if (tokens[0] === 'live') tokens.shift();
-  if (tokens.length !== 3 || tokens[0] !== 'runs') throw new Poison('invalid_subject', `not a run's subject: ${subject}`);
+  if (tokens.length !== 3 || tokens[0] !== 'runs')
+    throw new Poison('invalid_subject', `not a run's subject: ${subject}`);
   return { tenant_id: assertId('tenant_id', tokens[1]), run_id: assertId('run_id', tokens[2]) };
 }
 
 export function parseWorkSubject(subject: string): { pool: string; tenant_id: string; run_id: string } {
   const [work, pool, tenant, run, ...rest] = subject.split('.');
-  if (work !== 'work' || rest.length > 0) throw new Poison('invalid_subject', `not a work subject: ${subject}`);
-  return { pool: assertId('token', pool), tenant_id: assertId('tenant_id', tenant), run_id: assertId('run_id', run) };
+  if (work !== 'work' || rest.length > 0)
+    throw new Poison('invalid_subject', `not a work subject: ${subject}`);
+  return {
+    pool: assertId('token', pool),
+    tenant_id: assertId('tenant_id', tenant),
+    run_id: assertId('run_id', run),
+  };
 }
 
 /** Keys of the buckets are subject tokens too. */
@@ -55,7 +66,8 @@ export const agentKey = (tenantId: string, agentId: string): string =>
 export const hashKey = (sha256: string): string => assertId('token', sha256);
 
 /** The subject under which a bucket stores a key, for writes that carry an expectation over several keys. */
-export const bucketSubject = (bucket: string, key: string): string => `$KV.${assertId('token', bucket)}.${key}`;
+export const bucketSubject = (bucket: string, key: string): string =>
+  `$KV.${assertId('token', bucket)}.${key}`;
 
 /** Key of a user's queue in bucket `queue`: run ids in the order in which they will be granted. */
 export const queueKey = (tenantId: string, userId: string): string =>

@@ -6,7 +6,16 @@
  * 2. Following subscribes first, then replays up to the leader's last event, then goes live; holes are refilled.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { decide, emptyRun, evolve, isEndType, number, type Command, type Run, type RunEvent } from '@runledger/run';
+import {
+  decide,
+  emptyRun,
+  evolve,
+  isEndType,
+  number,
+  type Command,
+  type Run,
+  type RunEvent,
+} from '@runledger/run';
 import { buildCommit, decodeEvent, encodeCommit } from '@runledger/wire';
 import { LogUnavailable } from '../faults.ts';
 import type {
@@ -67,7 +76,10 @@ export class CommitRunLog implements RunLog {
       const appended = await this.#append(address, loaded, events);
       if (appended) return { events, ...appended };
       if (performance.now() >= giveUpAt)
-        throw new LogUnavailable('too_much_contention', `run ${address.run_id} changed ${attempt + 1} times in ${CONTENTION_MS} ms`);
+        throw new LogUnavailable(
+          'too_much_contention',
+          `run ${address.run_id} changed ${attempt + 1} times in ${CONTENTION_MS} ms`,
+        );
       await backoff(attempt, 8, 60);
     }
   }
@@ -82,10 +94,18 @@ export class CommitRunLog implements RunLog {
     });
     const landed = await this.#land(address, encodeCommit(commit), commit.commit_id, loaded.stream_seq);
     if (!landed.landed) return undefined;
-    return { run: events.reduce(evolve, loaded.run), ...positionOf({ ...commit, stream_seq: landed.stream_seq }) };
+    return {
+      run: events.reduce(evolve, loaded.run),
+      ...positionOf({ ...commit, stream_seq: landed.stream_seq }),
+    };
   }
 
-  #land(address: RunAddress, encoded: PreparedStart | ReturnType<typeof encodeCommit>, commit_id: string, expectation: number): Promise<Landed> {
+  #land(
+    address: RunAddress,
+    encoded: PreparedStart | ReturnType<typeof encodeCommit>,
+    commit_id: string,
+    expectation: number,
+  ): Promise<Landed> {
     return land(this.store, { address, encoded, commit_id, expectation, patienceMs: this.#patienceMs });
   }
 
@@ -154,12 +174,17 @@ export class CommitRunLog implements RunLog {
     }
   }
 
-  async *#replayThenLive(address: RunAddress, observer: Observer, options: FollowOptions): AsyncIterable<StoredLine[]> {
+  async *#replayThenLive(
+    address: RunAddress,
+    observer: Observer,
+    options: FollowOptions,
+  ): AsyncIterable<StoredLine[]> {
     let after = options.after;
     const tail = { ended: false };
     let batches: StoredLine[][] | 'stale' | undefined = 'stale';
     while (batches && !tail.ended && !options.signal?.aborted) {
-      const source: AsyncIterable<StoredLine[]> | StoredLine[][] = batches === 'stale' ? this.#replay(address, after, tail) : batches;
+      const source: AsyncIterable<StoredLine[]> | StoredLine[][] =
+        batches === 'stale' ? this.#replay(address, after, tail) : batches;
       for await (const lines of source) {
         const first = lines[0]?.seq ?? 0;
         if (first > after + 1) {
@@ -215,7 +240,10 @@ export class CommitRunLog implements RunLog {
     for await (const { address, commit } of this.store.scan()) yield { address, ...scanned(commit) };
   }
 
-  async putBlob(address: RunAddress, text: string): Promise<{ blob: string; bytes: number; preview: string }> {
+  async putBlob(
+    address: RunAddress,
+    text: string,
+  ): Promise<{ blob: string; bytes: number; preview: string }> {
     const blob = createHash('sha256').update(text).digest('hex');
     await this.store.putBlob(`${keyOf(address)}.${blob}`, text);
     return { blob, bytes: Buffer.byteLength(text), preview: text.slice(0, PREVIEW_CHARACTERS) };
@@ -233,7 +261,13 @@ export class CommitRunLog implements RunLog {
   }
 }
 
-function scanned(commit: StoredCommit): { stream_seq: number; lines: StoredLine[]; digest: string; first: number; last: number } {
+function scanned(commit: StoredCommit): {
+  stream_seq: number;
+  lines: StoredLine[];
+  digest: string;
+  first: number;
+  last: number;
+} {
   const { stream_seq, digest, first, last } = commit;
   return { stream_seq, lines: linesOf(commit), digest, first, last };
 }

@@ -118,5 +118,9 @@ export class Feed {
 }
 
 export function linesOf(commit: { first: number; types: string[]; lines: string[] }): StoredLine[] {
-  return commit.lines.map((line, index) => ({ seq: commit.first + index, type: commit.types[index] ?? '', line }));
+  return commit.lines.map((line, index) => ({
+    seq: commit.first + index,
+    type: commit.types[index] ?? '',
+    line,
+  }));
 }

@@ -109,7 +109,8 @@ export class HeldRunWriter implements HeldRun {
 
   submit(command: Command): Promise<Refusal | undefined> {
     if (this.#lost.signal.aborted) return Promise.reject(this.#lost.signal.reason as HoldLost);
-    if (this.#released.signal.aborted) return Promise.reject(new HoldLost('released', 'the hold was released'));
+    if (this.#released.signal.aborted)
+      return Promise.reject(new HoldLost('released', 'the hold was released'));
     return new Promise((resolve, reject) => {
       this.#queue.push({ command, resolve, reject });
       this.#pump();
@@ -211,7 +212,9 @@ export class HeldRunWriter implements HeldRun {
       const size = events.reduce((sum, event) => sum + Buffer.byteLength(encodeEvent(event)) + 1, 0);
       if (size > MAX_BATCH_BYTES) {
         this.#queue.shift();
-        next.reject(new RangeError(`events of ${size} bytes do not fit one commit; values over 64 KiB belong in blobs`));
+        next.reject(
+          new RangeError(`events of ${size} bytes do not fit one commit; values over 64 KiB belong in blobs`),
+        );
         continue;
       }
       if (bytes + size > MAX_BATCH_BYTES) break;
@@ -227,14 +230,22 @@ export class HeldRunWriter implements HeldRun {
 
   #decide(command: Command, run: Run): ReturnType<typeof decide> {
     const left = this.options.maxCommits - this.#at.commits;
-    const ends = command.type !== 'RecordProgress' || command.events.some((event) => event.type === 'limit.reached');
+    const ends =
+      command.type !== 'RecordProgress' || command.events.some((event) => event.type === 'limit.reached');
     if (left <= COMMIT_RESERVE && !ends)
-      return { refusal: { code: 'limit_reached', detail: `a run has at most ${this.options.maxCommits} commits` } };
+      return {
+        refusal: { code: 'limit_reached', detail: `a run has at most ${this.options.maxCommits} commits` },
+      };
     return decide(command, run);
   }
 
   #addCheckpoint(batch: Batch): void {
-    if (batch.events.length === 0 || isEnded(batch.run) || batch.run.seq - this.#checkpointedAt < CHECKPOINT_EVERY) return;
+    if (
+      batch.events.length === 0 ||
+      isEnded(batch.run) ||
+      batch.run.seq - this.#checkpointedAt < CHECKPOINT_EVERY
+    )
+      return;
     this.#checkpointedAt = batch.run.seq;
     const decision = decide({ type: 'CheckpointRun', held_by: this.options.heldBy }, batch.run);
     if (decision.refusal) return;
@@ -297,7 +308,9 @@ export class HeldRunWriter implements HeldRun {
     this.#at = { run, ...positionOf(commit) };
     if (isEnded(run)) this.#loseHold(new HoldLost('ended', `run ${this.address.run_id} has ended`));
     else if (!holds(run, this.options.heldBy) && run.holder)
-      this.#loseHold(new HoldLost('taken_over', `run ${this.address.run_id} is held by ${run.holder.executor}`));
+      this.#loseHold(
+        new HoldLost('taken_over', `run ${this.address.run_id} is held by ${run.holder.executor}`),
+      );
   }
 
   #loseHold(reason: HoldLost): void {

@@ -34,7 +34,10 @@ export async function land(store: CommitStore, landing: Landing): Promise<Landed
       if (answer.outcome === 'stored') return { landed: true, stream_seq: answer.stream_seq };
       unresolved = true;
       const next = await store.next(landing.address, landing.expectation);
-      if (next) return next.commit_id === landing.commit_id ? { landed: true, stream_seq: next.stream_seq } : { landed: false };
+      if (next)
+        return next.commit_id === landing.commit_id
+          ? { landed: true, stream_seq: next.stream_seq }
+          : { landed: false };
     } catch (error) {
       if (!(error instanceof LogUnavailable)) throw error;
       if (performance.now() >= giveUpAt || landing.signal?.aborted) throw unresolved ? unknown(error) : error;
@@ -45,5 +48,7 @@ export async function land(store: CommitStore, landing: Landing): Promise<Landed
 }
 
 function unknown(cause?: unknown): LogUnavailable {
-  return new LogUnavailable('outcome_unknown', 'the log did not confirm the append; it may have landed', { cause });
+  return new LogUnavailable('outcome_unknown', 'the log did not confirm the append; it may have landed', {
+    cause,
+  });
 }

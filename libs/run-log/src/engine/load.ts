@@ -12,7 +12,10 @@ export async function loadRun(store: CommitStore, address: RunAddress): Promise<
   if (!last) return { run: emptyRun(address.run_id), digest: '', stream_seq: 0, checkpoint: 0, commits: 0 };
   const run = (await fromCheckpoint(store, address, last)) ?? (await fromBeginning(store, address, last));
   if (run.seq !== last.last)
-    throw new LogUnavailable('log_unavailable', `run ${address.run_id} was read up to ${run.seq} of ${last.last}`);
+    throw new LogUnavailable(
+      'log_unavailable',
+      `run ${address.run_id} was read up to ${run.seq} of ${last.last}`,
+    );
   return { run, ...positionOf(last) };
 }
 
@@ -26,7 +29,11 @@ export function positionOf(commit: StoredCommit): Omit<LoadedRun, 'run'> {
   };
 }
 
-async function fromCheckpoint(store: CommitStore, address: RunAddress, last: StoredCommit): Promise<Run | undefined> {
+async function fromCheckpoint(
+  store: CommitStore,
+  address: RunAddress,
+  last: StoredCommit,
+): Promise<Run | undefined> {
   const from = positionOf(last).checkpoint;
   if (from === 0) return undefined;
   let run: Run | undefined;
@@ -43,7 +50,12 @@ async function fromBeginning(store: CommitStore, address: RunAddress, last: Stor
   return run;
 }
 
-async function* commits(store: CommitStore, address: RunAddress, from: number, last: StoredCommit): AsyncIterable<StoredCommit> {
+async function* commits(
+  store: CommitStore,
+  address: RunAddress,
+  from: number,
+  last: StoredCommit,
+): AsyncIterable<StoredCommit> {
   if (last.first > 1 && from < last.stream_seq) yield* store.range(address, from, last.stream_seq - 1);
   yield last;
 }
@@ -63,6 +75,9 @@ function restoreFrom(commit: Commit): Run | undefined {
 
 export function foldCommit(run: Run, commit: Commit): Run {
   if (commit.first !== run.seq + 1)
-    throw new LogUnavailable('log_unavailable', `run ${run.run_id}: commit ${commit.first} follows event ${run.seq}`);
+    throw new LogUnavailable(
+      'log_unavailable',
+      `run ${run.run_id}: commit ${commit.first} follows event ${run.seq}`,
+    );
   return commit.lines.reduce((state, line) => evolve(state, decodeEvent(line)), run);
 }

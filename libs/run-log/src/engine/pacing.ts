@@ -13,7 +13,12 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /** Doubling waits with full jitter over the upper half, from `firstMs` to at most `mostMs`. */
-export function backoff(attempt: number, firstMs: number, mostMs: number, signal?: AbortSignal): Promise<void> {
+export function backoff(
+  attempt: number,
+  firstMs: number,
+  mostMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
   const ceiling = Math.min(mostMs, firstMs * 2 ** Math.min(attempt, 16));
   return pause(ceiling / 2 + Math.random() * (ceiling / 2), signal);
 }

@@ -27,7 +27,10 @@ export function directPage(
     const finish = (error?: Error): void => {
       clearTimeout(timer);
       subscription.unsubscribe();
-      if (error) reject(new LogUnavailable('log_unavailable', `reading the log failed: ${error.message}`, { cause: error }));
+      if (error)
+        reject(
+          new LogUnavailable('log_unavailable', `reading the log failed: ${error.message}`, { cause: error }),
+        );
       else resolve(page);
     };
     // Refreshed by every message: it is silence that is waited for, not the whole page.
@@ -37,7 +40,8 @@ export function directPage(
         if (error) return finish(error);
         const code = message.headers?.code ?? 0;
         if (code === END_OF_BATCH || code === NOT_FOUND) return finish();
-        if (code !== 0 || !message.headers) return finish(new Error(message.headers?.description ?? `status ${code}`));
+        if (code !== 0 || !message.headers)
+          return finish(new Error(message.headers?.description ?? `status ${code}`));
         timer.refresh();
         page.push({
           subject: message.headers.last('Nats-Subject'),
@@ -47,7 +51,11 @@ export function directPage(
         });
       },
     });
-    nc.publish(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify({ ...query, batch: PAGE_MESSAGES, max_bytes: PAGE_BYTES }), { reply: inbox });
+    nc.publish(
+      `$JS.API.DIRECT.GET.${stream}`,
+      JSON.stringify({ ...query, batch: PAGE_MESSAGES, max_bytes: PAGE_BYTES }),
+      { reply: inbox },
+    );
   });
 }
 

@@ -7,7 +7,14 @@
  */
 import { jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { headers as newHeaders, type Msg, type NatsConnection } from '@nats-io/nats-core';
-import { ALL_RUNS, decodeCommit, liveSubject, parseRunSubject, runSubject, type EncodedCommit } from '@runledger/wire';
+import {
+  ALL_RUNS,
+  decodeCommit,
+  liveSubject,
+  parseRunSubject,
+  runSubject,
+  type EncodedCommit,
+} from '@runledger/wire';
 import { Objm, type ObjectStore } from '@nats-io/obj';
 import type { Appended, CommitStore, LiveCommit, StoredCommit, Watch } from '../engine/commit-store.ts';
 import { backoff } from '../engine/pacing.ts';
@@ -51,19 +58,31 @@ export class JetStreamCommitStore implements CommitStore {
   }
 
   async next(address: RunAddress, afterStreamSeq: number): Promise<StoredCommit | undefined> {
-    return this.#leader({ seq: afterStreamSeq + 1, next_by_subj: runSubject(address.tenant_id, address.run_id) });
+    return this.#leader({
+      seq: afterStreamSeq + 1,
+      next_by_subj: runSubject(address.tenant_id, address.run_id),
+    });
   }
 
-  async #leader(query: { last_by_subj: string } | { seq: number; next_by_subj: string }): Promise<StoredCommit | undefined> {
+  async #leader(
+    query: { last_by_subj: string } | { seq: number; next_by_subj: string },
+  ): Promise<StoredCommit | undefined> {
     try {
       const jsm = await this.#manager();
       const message = await jsm.streams.getMessage(STREAM, query as MessageQuery);
       if (!message) return undefined;
-      return { ...decodeCommit((name) => message.header.get(name), message.string()), stream_seq: message.seq };
+      return {
+        ...decodeCommit((name) => message.header.get(name), message.string()),
+        stream_seq: message.seq,
+      };
     } catch (error) {
       if ((error as { code?: number }).code === NO_MESSAGE_FOUND) return undefined;
       if ((error as { kind?: string }).kind) throw error;
-      throw new LogUnavailable('log_unavailable', `the log's leader does not answer: ${(error as Error).message}`, { cause: error });
+      throw new LogUnavailable(
+        'log_unavailable',
+        `the log's leader does not answer: ${(error as Error).message}`,
+        { cause: error },
+      );
     }
   }
 
@@ -76,7 +95,12 @@ export class JetStreamCommitStore implements CommitStore {
   async *#messages(filter: string, from: number, until: number): AsyncIterable<DirectMessage> {
     let next = from;
     for (let stale = 0; next <= until;) {
-      const page = await directPage(this.connection.nc, STREAM, { seq: next, next_by_subj: filter }, READ_TIMEOUT_MS);
+      const page = await directPage(
+        this.connection.nc,
+        STREAM,
+        { seq: next, next_by_subj: filter },
+        READ_TIMEOUT_MS,
+      );
       for (const message of page) {
         if (message.seq > until) return;
         yield message;
@@ -106,9 +130,15 @@ export class JetStreamCommitStore implements CommitStore {
     const subject = runSubject(address.tenant_id, address.run_id);
     let answer: Msg;
     try {
-      answer = await this.connection.nc.request(subject, commit.payload, { timeout: APPEND_TIMEOUT_MS, headers: head });
+      answer = await this.connection.nc.request(subject, commit.payload, {
+        timeout: APPEND_TIMEOUT_MS,
+        headers: head,
+      });
     } catch (error) {
-      if (this.connection.nc.isClosed()) throw new LogUnavailable('log_unavailable', 'the connection to the broker is closed', { cause: error });
+      if (this.connection.nc.isClosed())
+        throw new LogUnavailable('log_unavailable', 'the connection to the broker is closed', {
+          cause: error,
+        });
       return { outcome: 'unknown', cause: (error as Error).message };
     }
     return readAck(answer);
@@ -151,7 +181,9 @@ export class JetStreamCommitStore implements CommitStore {
       if (await blobs.info(key)) return;
       await blobs.putBlob({ name: key }, new TextEncoder().encode(text));
     } catch (error) {
-      throw new LogUnavailable('log_unavailable', `a blob was not stored: ${(error as Error).message}`, { cause: error });
+      throw new LogUnavailable('log_unavailable', `a blob was not stored: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -160,7 +192,9 @@ export class JetStreamCommitStore implements CommitStore {
       const bytes = await (await this.#objects()).getBlob(key);
       return bytes ? new TextDecoder().decode(bytes) : undefined;
     } catch (error) {
-      throw new LogUnavailable('log_unavailable', `a blob was not read: ${(error as Error).message}`, { cause: error });
+      throw new LogUnavailable('log_unavailable', `a blob was not read: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -170,10 +204,12 @@ export class JetStreamCommitStore implements CommitStore {
   }
 
   #manager(): Promise<JetStreamManager> {
-    this.#jsm ??= jetstreamManager(this.connection.nc, { checkAPI: false, timeout: READ_TIMEOUT_MS }).catch((error: unknown) => {
-      this.#jsm = undefined;
-      throw error;
-    });
+    this.#jsm ??= jetstreamManager(this.connection.nc, { checkAPI: false, timeout: READ_TIMEOUT_MS }).catch(
+      (error: unknown) => {
+        this.#jsm = undefined;
+        throw error;
+      },
+    );
     return this.#jsm;
   }
 
@@ -218,7 +254,10 @@ function liveCommit(message: Msg): LiveCommit {
 function within<T>(promise: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new LogUnavailable('log_unavailable', `the broker did not answer in ${ms} ms`)), ms);
+    timer = setTimeout(
+      () => reject(new LogUnavailable('log_unavailable', `the broker did not answer in ${ms} ms`)),
+      ms,
+    );
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

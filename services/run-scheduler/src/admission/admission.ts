@@ -42,7 +42,8 @@ export class Admission {
   /** A run that runs has a slot, also where the ledger was lost. */
   #keepSlot(address: RunAddress, run: Run): Promise<void> {
     return this.#inTurn(address.tenant_id, async (ledger) => {
-      if (!ledger.entries.has(run.run_id)) await ledger.put({ ...entryOf(run, run.dispatch), state: 'granted' });
+      if (!ledger.entries.has(run.run_id))
+        await ledger.put({ ...entryOf(run, run.dispatch), state: 'granted' });
     });
   }
 
@@ -73,7 +74,8 @@ export class Admission {
       const entry = entryOf(run, dispatch);
       const entries = new Map(ledger.entries).set(run.run_id, entry);
       const next = grantable(entries.values(), this.parts.limits);
-      if (next.some((candidate) => candidate.run_id === run.run_id)) await this.#grant(address.tenant_id, ledger, entry);
+      if (next.some((candidate) => candidate.run_id === run.run_id))
+        await this.#grant(address.tenant_id, ledger, entry);
       else if (!known) await ledger.put(entry);
     });
     await this.#undoIfGone(address);
@@ -94,7 +96,8 @@ export class Admission {
   }
 
   async #grantNext(tenantId: string, ledger: TenantLedger): Promise<void> {
-    for (const entry of grantable(ledger.entries.values(), this.parts.limits)) await this.#grant(tenantId, ledger, entry);
+    for (const entry of grantable(ledger.entries.values(), this.parts.limits))
+      await this.#grant(tenantId, ledger, entry);
   }
 
   async #grant(tenantId: string, ledger: TenantLedger, entry: AdmissionEntry): Promise<void> {

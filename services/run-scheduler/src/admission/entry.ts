@@ -52,6 +52,7 @@ export function grantable(entries: Iterable<AdmissionEntry>, limits: AdmissionLi
 export function queues(entries: Iterable<AdmissionEntry>): Map<string, string[]> {
   const waiting = [...entries].filter((entry) => entry.state === 'queued').sort(byTurn);
   const result = new Map<string, string[]>();
-  for (const entry of waiting) result.set(entry.user_id, [...(result.get(entry.user_id) ?? []), entry.run_id]);
+  for (const entry of waiting)
+    result.set(entry.user_id, [...(result.get(entry.user_id) ?? []), entry.run_id]);
   return result;
 }

@@ -56,14 +56,18 @@ export class TenantLedger {
     const head = headers();
     if (operation) head.set('KV-Operation', operation);
     try {
-      const ack = await this.broker.js.publish(bucketSubject('admission', admissionKey(this.tenantId, runId)), payload, {
-        headers: head,
-        timeout: 5_000,
-        expect: {
-          lastSubjectSequence: this.#lastSequence ?? 0,
-          lastSubjectSequenceSubject: bucketSubject('admission', `${this.tenantId}.>`),
+      const ack = await this.broker.js.publish(
+        bucketSubject('admission', admissionKey(this.tenantId, runId)),
+        payload,
+        {
+          headers: head,
+          timeout: 5_000,
+          expect: {
+            lastSubjectSequence: this.#lastSequence ?? 0,
+            lastSubjectSequenceSubject: bucketSubject('admission', `${this.tenantId}.>`),
+          },
         },
-      });
+      );
       this.#lastSequence = ack.seq;
     } catch (error) {
       // Whatever happened, the next decision starts from what is stored.

@@ -24,7 +24,11 @@ export class QueuePositions {
       this.#pending.delete(tenantId);
       this.#write(tenantId, entries).catch((error: unknown) => {
         this.#bucket = undefined;
-        this.logger.warn({ event: 'scheduler.queue.not_written', tenant_id: tenantId, reason: String(error) });
+        this.logger.warn({
+          event: 'scheduler.queue.not_written',
+          tenant_id: tenantId,
+          reason: String(error),
+        });
       });
     }, SETTLE_MS);
     timer.unref();

@@ -21,7 +21,10 @@ export class AdmissionConsumer {
     durable: 'run-scheduler-admission',
     stream: 'RUNS',
     filter: ALL_RUNS,
-    decode: (message) => ({ address: parseRunSubject(message.subject), types: message.header('Run-Types').split(',') }),
+    decode: (message) => ({
+      address: parseRunSubject(message.subject),
+      types: message.header('Run-Types').split(','),
+    }),
     concurrency: 256,
     serialBySubject: true,
     ackWaitMs: 30_000,
