@@ -1,5 +1,11 @@
 export type { BrokerStep, Search } from './broker-step.ts';
 export { cacheFolder } from './cache-folder.ts';
 export { BROKER_STEPS, findBroker, type FindBrokerOptions, type FoundBroker } from './find-broker.ts';
+export {
+  type BrokerEnd,
+  type LocalBroker,
+  type LocalBrokerOptions,
+  startLocalBroker,
+} from './local-broker.ts';
 export { atLeast, BROKER_FLOOR, BROKER_PINNED, brokerVersion } from './version.ts';
 export { tieToThisProcess, type Watchdog } from './watchdog.ts';

@@ -67,7 +67,7 @@ async function get(url: string, { patienceMs }: Search): Promise<Buffer> {
     if (!response.ok) throw new Error(`answered ${response.status}`);
     return Buffer.from(await response.arrayBuffer());
   } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    const cause = error !== null && typeof error === 'object' && 'cause' in error ? error.cause : error;
     throw new Error(`${url}: ${oneLine(cause)}`);
   } finally {
     clearTimeout(noSign);

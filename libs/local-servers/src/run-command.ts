@@ -43,8 +43,9 @@ export async function runCommand(
     if (code === 0 && ending === undefined) return out;
     throw new Error(`${command} ${ending ?? `ended with ${code}: ${lastLine(wrong) || lastLine(out)}`}`);
   } catch (error) {
-    if (error instanceof Error && 'code' in error)
+    if (typeof error === 'object' && error !== null && 'code' in error) {
       throw new Error(`${command} cannot be run (${String(error.code)})`);
+    }
     throw error;
   } finally {
     clearTimeout(timer);
@@ -54,8 +55,9 @@ export async function runCommand(
 
 /** The first line that says something. */
 export function oneLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n').find((line) => line.trim() !== '') ?? 'no reason given';
+  const text = typeof error === 'object' && error !== null && 'message' in error ? error.message : error;
+  const lines = String(text).split('\n');
+  return lines.find((line) => line.trim() !== '') ?? 'no reason given';
 }
 
 function lastLine(text: string): string {
