@@ -1,0 +1,56 @@
+import { AgentFailed, AgentStopped } from '@runledger/harness';
+import type { DraftEvent, Refusal } from '@runledger/run';
+import type { HeldRun } from '@runledger/run-log';
+import type { Gate } from './gate.ts';
+
+/** What is true already when a stop is seen, and is recorded all the same. */
+const FACTS = new Set(['tool.returned', 'turn.completed', 'text.appended', 'cost.added']);
+
+/** Records what an agent did; the domain's refusals become what the agent must know. */
+export class Recorder {
+  constructor(
+    private readonly held: HeldRun,
+    private readonly gate: Gate,
+  ) {}
+
+  /** Resolves when the events are on disk. A refusal because of a stop is the stop reaching the agent. */
+  async record(boundary: string, events: DraftEvent[]): Promise<void> {
+    const refusal = await this.held.record(events);
+    if (refusal) await this.#refused(boundary, refusal);
+  }
+
+  /** As `record`; once a stop is on its way, everything but facts is dropped. */
+  async recordFacts(events: DraftEvent[]): Promise<void> {
+    const wanted = this.gate.stopping ? facts(events) : events;
+    if (wanted.length === 0) return;
+    const refusal = await this.held.record(wanted);
+    if (!refusal) return;
+    if (!this.gate.stopping) throw notAllowed(refusal);
+    const left = facts(wanted);
+    if (left.length > 0 && left.length < wanted.length) await this.held.record(left);
+  }
+
+  async #refused(boundary: string, refusal: Refusal): Promise<never> {
+    if (!this.gate.stopping) throw notAllowed(refusal);
+    await this.gate.observeStop(boundary);
+    throw new AgentStopped(boundary);
+  }
+}
+
+function facts(events: DraftEvent[]): DraftEvent[] {
+  return events.filter((event) => FACTS.has(event.type));
+}
+
+function notAllowed(refusal: Refusal): AgentFailed {
+  const full = refusal.code === 'limit_reached';
+  return new AgentFailed(
+    refusal.code,
+    full ? 'limit' : 'system',
+    full ? 'The run has reached the size limit of its log' : 'The log refused what the agent did',
+    refusal.detail,
+    full
+      ? 'Let the agent record less, or split the work over several runs.'
+      : 'Report this with the run id: the executor and the log disagree.',
+    false,
+  );
+}

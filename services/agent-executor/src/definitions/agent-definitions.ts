@@ -1,0 +1,49 @@
+import { AgentFailed, type AgentDefinition } from '@runledger/harness';
+import { agentKey } from '@runledger/wire';
+import type { EventData } from '@runledger/run';
+import { Kvm, type KV } from '@nats-io/kv';
+import type { JetStreamClient } from '@nats-io/jetstream';
+
+const CACHED = 256;
+
+/** Definitions as runs pinned them: the revision that a run was started with, or the one inside its request. */
+export class AgentDefinitions {
+  #bucket: Promise<KV> | undefined;
+  readonly #cache = new Map<string, AgentDefinition>();
+
+  constructor(private readonly js: JetStreamClient) {}
+
+  /** AgentFailed `agent_gone` when the revision is no longer stored. */
+  async load(request: EventData['run.requested']): Promise<AgentDefinition> {
+    if (request.agent) return request.agent as unknown as AgentDefinition;
+    const key = agentKey(request.tenant_id, request.agent_id);
+    const pinned = `${key}@${request.agent_revision}`;
+    const cached = this.#cache.get(pinned);
+    if (cached) return cached;
+    const entry = await (await this.#open()).get(key, { revision: request.agent_revision });
+    if (entry?.operation === 'PUT') return this.#keep(pinned, entry.json<AgentDefinition>());
+    throw new AgentFailed(
+      'agent_gone',
+      'agent',
+      'The agent definition is no longer stored',
+      `agent "${request.agent_id}" has no revision ${request.agent_revision}`,
+      'Start the run again: it takes the current revision.',
+      false,
+    );
+  }
+
+  /** A revision never changes; the oldest go first. */
+  #keep(pinned: string, agent: AgentDefinition): AgentDefinition {
+    if (this.#cache.size >= CACHED) this.#cache.delete(this.#cache.keys().next().value ?? '');
+    this.#cache.set(pinned, agent);
+    return agent;
+  }
+
+  #open(): Promise<KV> {
+    this.#bucket ??= new Kvm(this.js).open('agents').catch((error: unknown) => {
+      this.#bucket = undefined;
+      throw error;
+    });
+    return this.#bucket;
+  }
+}

@@ -1,0 +1,23 @@
+import { AgentFailed, type Harness, type HarnessContext, type JsonValue } from '@runledger/harness';
+import { burst } from './burst.ts';
+import { ticker } from './ticker.ts';
+
+const ENGINES: Record<string, (context: HarnessContext) => Promise<JsonValue>> = { burst, ticker };
+
+/** Engines compiled into the executor, chosen by the agent's `builtin`. */
+export const builtinHarness: Harness = {
+  engine: 'builtin',
+  async run(context) {
+    const name = context.agent.builtin ?? '';
+    const engine = Object.hasOwn(ENGINES, name) ? ENGINES[name] : undefined;
+    if (engine) return engine(context);
+    throw new AgentFailed(
+      'builtin_unknown',
+      'agent',
+      'The agent names an engine that this executor does not have',
+      `"${name}" is not one of ${Object.keys(ENGINES).join(', ')}`,
+      'Correct "builtin" in the agent definition.',
+      false,
+    );
+  },
+};

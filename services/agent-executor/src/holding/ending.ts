@@ -1,0 +1,70 @@
+import { AgentFailed, AgentStopped, type JsonValue } from '@runledger/harness';
+import type { Command, HeldBy, Refusal, RunError } from '@runledger/run';
+import { HoldLost, type HeldRun } from '@runledger/run-log';
+import type { Gate } from '../boundary/gate.ts';
+import { Handover, OutcomeUnknown } from '../boundary/interruptions.ts';
+
+/** How an agent's run in this process came to its end. */
+export type Ending = { result: JsonValue; warnings: string[] } | { error: unknown };
+
+/**
+ * Appends the end of an attempt, whatever it was: success, failure, stop or park. True when it is on disk, so that
+ * the work message may be acked. Rejects with HoldLost when another executor has the run.
+ */
+export async function appendEnd(held: HeldRun, heldBy: HeldBy, gate: Gate, ending: Ending): Promise<boolean> {
+  if ('error' in ending && ending.error instanceof AgentStopped)
+    return finishStop(held, heldBy, gate, ending.error.boundary);
+  const refusal = await held.submit(commandFor(heldBy, ending));
+  if (!refusal) return true;
+  // A stop that has been observed, or that landed before the park, ends the run as stopped.
+  if (gate.stopping) return finishStop(held, heldBy, gate, 'end');
+  return refusal.code === 'run_already_ended';
+}
+
+async function finishStop(held: HeldRun, heldBy: HeldBy, gate: Gate, boundary: string): Promise<boolean> {
+  await gate.observeStop(boundary);
+  const refusal: Refusal | undefined = await held.submit({
+    type: 'FinishStop',
+    held_by: heldBy,
+    ...gate.stopOrder,
+  });
+  return !refusal;
+}
+
+function commandFor(heldBy: HeldBy, ending: Ending): Command {
+  if ('result' in ending)
+    return { type: 'SucceedRun', held_by: heldBy, result: ending.result, schema_warnings: ending.warnings };
+  const { error } = ending;
+  if (error instanceof Handover)
+    return { type: 'ParkRun', held_by: heldBy, reason: 'handover', detail: 'the executor is shutting down' };
+  if (error instanceof OutcomeUnknown)
+    return { type: 'ParkRun', held_by: heldBy, reason: 'unknown_outcome', detail: error.message };
+  return { type: 'FailRun', held_by: heldBy, error: runError(error) };
+}
+
+/** Whether an error is the attempt's end; anything else is trouble of this process, and another attempt's work. */
+export function endsAttempt(error: unknown): boolean {
+  return (
+    error instanceof AgentFailed ||
+    error instanceof AgentStopped ||
+    error instanceof Handover ||
+    error instanceof OutcomeUnknown ||
+    error instanceof HoldLost
+  );
+}
+
+export function runError(error: unknown): RunError {
+  if (error instanceof AgentFailed) {
+    const { code, category, title, detail, remedy, retryable } = error;
+    return { code, category, title, detail: detail.slice(0, 8_192), remedy, retryable };
+  }
+  return {
+    code: 'executor_error',
+    category: 'system',
+    title: 'The executor failed while it ran the agent',
+    detail: error instanceof Error ? error.message.slice(0, 8_192) : String(error),
+    remedy:
+      'Start the run again; if it fails again, report the run id to whoever operates this installation.',
+    retryable: true,
+  };
+}

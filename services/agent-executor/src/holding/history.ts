@@ -1,0 +1,31 @@
+import type { RecordedEvent } from '@runledger/harness';
+import type { EventData } from '@runledger/run';
+import type { RunAddress, RunLog } from '@runledger/run-log';
+import { decodeEvent } from '@runledger/wire';
+
+const PAGE = 2_000;
+
+/** Every event of a run up to `last`, oldest first. */
+export async function readHistory(
+  runLog: RunLog,
+  address: RunAddress,
+  last: number,
+): Promise<RecordedEvent[]> {
+  const events: RecordedEvent[] = [];
+  while (events.length < last) {
+    const page = await runLog.page(address, events.length, Math.min(PAGE, last - events.length));
+    if (page.lines.length === 0)
+      throw new Error(`the log of run ${address.run_id} ends at ${events.length}, not at ${last}`);
+    for (const { line } of page.lines) {
+      const { seq, type, attempt, data } = decodeEvent(line);
+      if (seq <= last) events.push({ seq, type, attempt, data });
+    }
+  }
+  return events;
+}
+
+export function requestOf(history: readonly RecordedEvent[]): EventData['run.requested'] {
+  const first = history[0];
+  if (first?.type !== 'run.requested') throw new Error('a run begins with run.requested');
+  return first.data as EventData['run.requested'];
+}

@@ -1,0 +1,96 @@
+import {
+  type Boundary,
+  type Harness,
+  type HarnessContext,
+  type JsonValue,
+  type RecordedEvent,
+} from '@runledger/harness';
+import type { AgentDefinition } from '@runledger/harness';
+import type { DraftEvent, EventData, HeldBy } from '@runledger/run';
+import { HoldLost, LogUnavailable, type HeldRun } from '@runledger/run-log';
+import { Gate } from '../boundary/gate.ts';
+import type { LargeValues } from '../boundary/large-values.ts';
+import { RecordedSteps } from '../boundary/recorded-steps.ts';
+import { Recorder } from '../boundary/recorder.ts';
+import { RunBoundary } from '../boundary/run-boundary.ts';
+import { schemaWarnings } from '../definitions/output-schema.ts';
+import type { Engines } from '../engines/engines.ts';
+import type { Ending } from './ending.ts';
+import { NudgeBox } from './nudge-box.ts';
+import { requestOf } from './history.ts';
+
+export interface HoldParts {
+  held: HeldRun;
+  heldBy: HeldBy;
+  gate: Gate;
+  values: LargeValues;
+  history: readonly RecordedEvent[];
+}
+
+export interface AgentParts {
+  agent: AgentDefinition;
+  env: Record<string, string>;
+  harness: Harness;
+  engines: Engines;
+}
+
+/** Runs the agent of a held run to its end. Everything that an agent can do wrong is in the Ending. */
+export async function runAgent(parts: HoldParts, agent: AgentParts): Promise<Ending> {
+  const limit = startTimeLimit(parts);
+  try {
+    const context = await contextFor(parts, agent);
+    const result = await agent.harness.run(context);
+    const warnings = schemaWarnings(agent.agent.output_schema, result);
+    return { result: await parts.values.put(result), warnings };
+  } catch (error) {
+    if (error instanceof LogUnavailable) throw error;
+    return { error: endOf(parts, error) };
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+/** An engine that was interrupted may throw anything: what counts is why it was interrupted. */
+function endOf({ gate }: HoldParts, error: unknown): unknown {
+  return gate.interrupted.aborted && !(error instanceof HoldLost) ? gate.interrupted.reason : error;
+}
+
+function startTimeLimit({ held, gate }: HoldParts): NodeJS.Timeout | undefined {
+  const seconds = held.run.limits.timeout_s;
+  if (seconds === null) return undefined;
+  const startedAt = Date.parse(held.run.started_at ?? '') || Date.now();
+  const left = startedAt + seconds * 1_000 - Date.now();
+  return setTimeout(() => gate.timeOut(seconds), Math.min(Math.max(left, 0), 2 ** 31 - 1));
+}
+
+async function contextFor(parts: HoldParts, { agent, env, engines }: AgentParts): Promise<HarnessContext> {
+  const { held, gate, values, history } = parts;
+  const request: EventData['run.requested'] = requestOf(history);
+  const recorder = new Recorder(held, gate);
+  const nudges = new NudgeBox(history, held);
+  const signal = AbortSignal.any([held.lost, gate.interrupted]);
+  const boundary: Boundary = new RunBoundary({
+    run_id: held.address.run_id,
+    gate,
+    recorder,
+    values,
+    recorded: new RecordedSteps(history),
+    callModel: (call) => engines.callModel(call, { agent, env, signal }),
+  });
+  return {
+    run_id: held.address.run_id,
+    tenant_id: request.tenant_id,
+    user_id: request.user_id,
+    attempt: parts.heldBy.attempt,
+    depth: request.depth,
+    trace: request.trace,
+    agent,
+    input: await values.get(request.input as JsonValue),
+    env,
+    history,
+    boundary,
+    emit: (events) => recorder.recordFacts(events as DraftEvent[]),
+    nudges: () => nudges.pending(),
+    signal,
+  };
+}
