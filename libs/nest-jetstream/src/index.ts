@@ -20,3 +20,4 @@ export {
   type Settlement,
   type StoredMessage,
 } from './port.ts';
+export { streamExists } from './stream-exists.ts';

@@ -14,6 +14,8 @@ export interface Settings {
   home: string;
   /** `RUNLEDGER_NATS_URL` */
   natsUrl: string;
+  /** `RUNLEDGER_NATS_CREDENTIALS`: absolute path of this service's `.creds` file. */
+  natsCredentials?: string;
   /** `RUNLEDGER_MONGODB_URL`; absent: SQLite in `home`. */
   mongodbUrl?: string;
   /** `RUNLEDGER_PORT`: HTTP of the gateway. */

@@ -1,0 +1,13 @@
+import type { RunningService, ServiceDefinition } from './port.ts';
+import { readSettings } from './settings.ts';
+import { startService } from './start-service.ts';
+
+/** A service as a process of its own: settings from the environment, signals handled. A failed start is one line and exit 1. */
+export async function runService(definition: ServiceDefinition): Promise<RunningService> {
+  try {
+    return await startService(definition, readSettings(), { signals: true });
+  } catch (error) {
+    process.stderr.write(`${definition.name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
+}
