@@ -82,7 +82,7 @@ function streamConfig(stream: StreamLayout, options: BootstrapOptions): Wanted {
   };
 }
 
-/** What `@nats-io/kv` makes and expects of a bucket's stream; deletes leave a marker, so nothing is deleted by number. */
+/** What `@nats-io/kv` makes and expects of a bucket's stream. Deleting by number stays possible: erasure overwrites. */
 function bucketConfig({ bucket, description, history, max_value_size }: BucketLayout): Wanted {
   return {
     name: `KV_${bucket}`,
@@ -96,7 +96,6 @@ function bucketConfig({ bucket, description, history, max_value_size }: BucketLa
     max_bytes: -1,
     allow_direct: true,
     allow_rollup_hdrs: true,
-    deny_delete: true,
   };
 }
 

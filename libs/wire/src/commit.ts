@@ -46,15 +46,19 @@ function isEnvelope(value: unknown): value is AnyEvent {
   if (typeof value !== 'object' || value === null) return false;
   const event = value as Record<string, unknown>;
   return (
-    Number.isSafeInteger(event.seq) &&
+    isCount(event.seq) &&
+    event.seq >= 1 &&
     typeof event.type === 'string' &&
     typeof event.at === 'string' &&
     typeof event.run_id === 'string' &&
-    Number.isSafeInteger(event.attempt) &&
+    isCount(event.attempt) &&
     typeof event.data === 'object' &&
-    event.data !== null
+    event.data !== null &&
+    !Array.isArray(event.data)
   );
 }
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** `digest(n) = hex(sha256(digest(n-1) + line n))`; the digest before the first line is the empty string. */
 export function chainDigest(previous: string, lines: readonly string[]): string {
@@ -124,14 +128,18 @@ export function decodeCommit(header: (name: string) => string, payload: string):
     types.length !== lines.length
   )
     throw new Poison('invalid_commit', `headers do not describe the ${lines.length} lines`);
+  const commit_id = header('Run-Commit');
+  const digest = header('Run-Digest');
+  if (commit_id === '' || !/^[0-9a-f]{64}$/.test(digest))
+    throw new Poison('invalid_commit', 'a commit lacks its id or its digest');
   return {
     first,
     last,
     types,
-    commit_id: header('Run-Commit'),
+    commit_id,
     writer: header('Run-Writer'),
     attempt: wholeNumber(header('Run-Attempt')) ?? 0,
-    digest: header('Run-Digest'),
+    digest,
     schema: wholeNumber(header('Run-Schema')) ?? 0,
     checkpoint: wholeNumber(header('Run-Checkpoint')) ?? 0,
     number: wholeNumber(header('Run-Commits')) ?? 0,

@@ -17,7 +17,10 @@ describe('sealed env', () => {
 
   it.each([
     ['another key', (text: string) => [randomBytes(32), text] as const],
-    ['a changed byte', (text: string) => [key, text.slice(0, 40) + (text[40] === 'A' ? 'B' : 'A') + text.slice(41)] as const],
+    [
+      'a changed byte',
+      (text: string) => [key, text.slice(0, 40) + (text[40] === 'A' ? 'B' : 'A') + text.slice(41)] as const,
+    ],
     ['a short text', () => [key, 'v1.AAAA'] as const],
     ['no text', () => [key, ''] as const],
     ['an unknown version', (text: string) => [key, text.replace('v1', 'v9')] as const],
