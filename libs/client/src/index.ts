@@ -1,0 +1,37 @@
+export { RunledgerClient, type CallOptions, type ClientOptions } from './runledger-client.ts';
+export type { FollowOptions, Reconnect } from './follow.ts';
+export type { HttpTrace, TransportOptions } from './http-transport.ts';
+export {
+  ApiError,
+  DigestMismatchError,
+  reasonOf,
+  UnexpectedAnswerError,
+  UnreachableError,
+  type FieldProblem,
+} from './errors.ts';
+export { DigestChain } from './digest-chain.ts';
+export { newIdempotencyKey } from './idempotency-key.ts';
+export { endsRun } from './stored-event.ts';
+export type { VerifiedEvent } from './verify.ts';
+export {
+  isEnded,
+  type Agent,
+  type EndStatus,
+  type EventPage,
+  type Health,
+  type Json,
+  type Principal,
+  type Run,
+  type RunEvent,
+  type RunFailure,
+  type RunLimits,
+  type RunPage,
+  type RunQuery,
+  type RunStatus,
+  type RunSummary,
+  type RunUsage,
+  type StartedRun,
+  type StartRequest,
+  type StopAnswer,
+  type StoredEvent,
+} from './api-shapes.ts';

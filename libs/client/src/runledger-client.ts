@@ -1,0 +1,219 @@
+import type {
+  Agent,
+  EventPage,
+  Health,
+  Principal,
+  Run,
+  RunPage,
+  RunQuery,
+  RunSummary,
+  StartedRun,
+  StartRequest,
+  StopAnswer,
+  StoredEvent,
+} from './api-shapes.ts';
+import { UnexpectedAnswerError } from './errors.ts';
+import { followRun, type FollowOptions } from './follow.ts';
+import { HttpTransport, type TransportOptions } from './http-transport.ts';
+import { newIdempotencyKey } from './idempotency-key.ts';
+import { RunCursor } from './run-cursor.ts';
+import { readStoredLines, STORED_LINES } from './stored-lines.ts';
+import { verified, type VerifiedEvent } from './verify.ts';
+
+export type ClientOptions = TransportOptions;
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * The HTTP API of a gateway. Calls are repeated on network failures and 5xx (5 times, honouring `Retry-After`) and throw
+ * ApiError, UnreachableError or UnexpectedAnswerError.
+ */
+export class RunledgerClient {
+  readonly #http: HttpTransport;
+
+  constructor(options: ClientOptions) {
+    this.#http = new HttpTransport(options);
+  }
+
+  /** Starts a run. A repeat with the same key and request answers the same run, so retries never start two. */
+  async start(
+    request: StartRequest,
+    options: CallOptions & { idempotencyKey?: string | undefined } = {},
+  ): Promise<StartedRun> {
+    const { value, response } = await this.#http.json<Omit<StartedRun, 'replayed'>>({
+      method: 'POST',
+      path: 'agents/run-code/start',
+      body: request,
+      headers: { 'idempotency-key': options.idempotencyKey ?? newIdempotencyKey() },
+      signal: options.signal,
+    });
+    return { ...value, replayed: response.headers.get('idempotency-replayed') === 'true' };
+  }
+
+  async getRun(runId: string, options: CallOptions = {}): Promise<Run> {
+    return this.#get<Run>(runPath(runId), undefined, options);
+  }
+
+  /** One page of the caller's runs, newest first. */
+  async listRuns(query: RunQuery = {}, options: CallOptions = {}): Promise<RunPage> {
+    return this.#get<RunPage>('runs', runQuery(query), options);
+  }
+
+  /** All runs that match, page after page. */
+  async *eachRun(query: RunQuery = {}, options: CallOptions = {}): AsyncGenerator<RunSummary, void> {
+    for (let cursor = query.cursor; ;) {
+      const page = await this.listRuns({ ...query, cursor }, options);
+      yield* page.runs;
+      if (!page.next_cursor || page.next_cursor === cursor) return;
+      cursor = page.next_cursor;
+    }
+  }
+
+  /** One page of events as objects. For the stored bytes use `eachEvent` or `follow`. */
+  async events(
+    runId: string,
+    page: { after?: number | undefined; limit?: number | undefined } = {},
+    options: CallOptions = {},
+  ): Promise<EventPage> {
+    return this.#get<EventPage>(`${runPath(runId)}/events`, eventQuery(page.after, page.limit), options);
+  }
+
+  /** Every event that the run has now, with its stored line, in order and without a hole. */
+  async *eachEvent(
+    runId: string,
+    range: { after?: number | undefined; pageSize?: number | undefined } = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<StoredEvent, void> {
+    const cursor = new RunCursor(runId, range.after ?? 0);
+    const limit = range.pageSize ?? 1000;
+    const path = `${runPath(runId)}/events`;
+    for (;;) {
+      const query = eventQuery(cursor.seq, limit);
+      const headers = { accept: STORED_LINES };
+      const response = await this.#http.send({ method: 'GET', path, query, headers, signal: options.signal });
+      const lines = await readStoredLines(response);
+      if (lines === null)
+        throw new UnexpectedAnswerError(this.#http.urlOf({ path }), 'the events are no NDJSON');
+      for (const line of lines) {
+        const received = cursor.receive(line);
+        if (received.is === 'wrong')
+          throw new UnexpectedAnswerError(this.#http.urlOf({ path }), received.reason);
+        if (received.is === 'next') yield received.event;
+      }
+      if (lines.length < limit) return;
+    }
+  }
+
+  /** Asks the run to stop; the answer comes before it has stopped. */
+  async stop(
+    runId: string,
+    request: { mode?: 'cooperative' | 'kill' | undefined; reason?: string | undefined } = {},
+    options: CallOptions = {},
+  ): Promise<StopAnswer> {
+    const call = {
+      method: 'POST',
+      path: `${runPath(runId)}/stop`,
+      body: request,
+      signal: options.signal,
+    } as const;
+    return (await this.#http.json<StopAnswer>(call)).value;
+  }
+
+  async agents(options: CallOptions = {}): Promise<Agent[]> {
+    return (await this.#get<{ agents: Agent[] }>('agents', undefined, options)).agents;
+  }
+
+  async me(options: CallOptions = {}): Promise<Principal> {
+    return this.#get<Principal>('me', undefined, options);
+  }
+
+  /** Whether the gateway is alive. One attempt; throws UnreachableError only. */
+  async health(options: CallOptions = {}): Promise<Health> {
+    return this.#probe('healthz', options);
+  }
+
+  /** Whether everything the gateway needs is there. A 503 is an answer, not an error. */
+  async ready(options: CallOptions = {}): Promise<Health> {
+    return this.#probe('readyz', options);
+  }
+
+  /** The run's events with their stored lines, from `after` on and live, until its last one. See `followRun`. */
+  follow(runId: string, options: FollowOptions & { verify: true }): AsyncGenerator<VerifiedEvent, void>;
+  follow(
+    runId: string,
+    options?: FollowOptions & { verify?: false | undefined },
+  ): AsyncGenerator<StoredEvent, void>;
+  follow(
+    runId: string,
+    options: FollowOptions & { verify?: boolean | undefined } = {},
+  ): AsyncGenerator<StoredEvent, void> {
+    // An unusable id is refused here, before anything waits for it.
+    runPath(runId);
+    const events = followRun(this.#http, runId, options);
+    if (!options.verify) return events;
+    const before = this.#until(runId, options.after ?? 0, options.signal);
+    return verified(before, events, () => this.getRun(runId, { signal: options.signal }));
+  }
+
+  async *#until(
+    runId: string,
+    last: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StoredEvent, void> {
+    if (last === 0) return;
+    for await (const event of this.eachEvent(runId, {}, { signal })) {
+      if (event.seq > last) return;
+      yield event;
+    }
+  }
+
+  async #get<T>(path: string, query: URLSearchParams | undefined, options: CallOptions): Promise<T> {
+    return (await this.#http.json<T>({ method: 'GET', path, query, signal: options.signal })).value;
+  }
+
+  async #probe(path: string, options: CallOptions): Promise<Health> {
+    const started = performance.now();
+    const response = await this.#http.open({ method: 'GET', path, signal: options.signal });
+    const text = await response.text();
+    const date = Date.parse(response.headers.get('date') ?? '');
+    return {
+      ok: response.ok,
+      status: response.status,
+      body: parsed(text),
+      latency_ms: Math.round(performance.now() - started),
+      server_time: Number.isNaN(date) ? null : new Date(date),
+    };
+  }
+}
+
+function runPath(runId: string): string {
+  // `.` and `..` would be resolved away from the path.
+  if (!/[^.]/.test(runId)) throw new TypeError(`not a run id: ${JSON.stringify(runId)}`);
+  return `runs/${encodeURIComponent(runId)}`;
+}
+
+function runQuery(query: RunQuery): URLSearchParams {
+  const { status, labels, ...plain } = query;
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(plain)) if (value !== undefined) search.set(name, String(value));
+  if (status && status.length > 0) search.set('status', status.join(','));
+  for (const [key, value] of Object.entries(labels ?? {})) search.append('label', `${key}:${value}`);
+  return search;
+}
+
+function eventQuery(after: number | undefined, limit: number | undefined): URLSearchParams {
+  const search = new URLSearchParams();
+  if (after !== undefined) search.set('after', String(after));
+  if (limit !== undefined) search.set('limit', String(limit));
+  return search;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
