@@ -1,0 +1,46 @@
+import { Controller, Get, Inject, Param } from '@nestjs/common';
+import { z } from 'zod';
+import { Caller } from '../auth/access.guard.ts';
+import type { Principal } from '../auth/principal.ts';
+import { Operation } from '../openapi/operation.ts';
+import { SchemaPipe } from '../validation/schema.pipe.ts';
+import { AgentCatalogue } from './agent-catalogue.ts';
+import { AgentId } from './agent-definition.ts';
+import { AgentAnswer, AgentList, presentAgent } from './agent-answer.ts';
+
+const AgentPath = z.strictObject({ agent_id: AgentId });
+
+@Controller('agents')
+export class AgentsController {
+  constructor(@Inject(AgentCatalogue) private readonly catalogue: AgentCatalogue) {}
+
+  @Get()
+  @Operation({
+    id: 'listAgents',
+    summary: 'The agents of your tenant',
+    tag: 'agents',
+    access: ['runs:start', 'runs:read'],
+    answers: { 200: { description: 'All agents, by id', schema: AgentList } },
+    problems: ['log_unavailable'],
+  })
+  async list(@Caller() caller: Principal): Promise<z.infer<typeof AgentList>> {
+    return { agents: (await this.catalogue.list(caller.tenant_id)).map(presentAgent) };
+  }
+
+  @Get(':agent_id')
+  @Operation({
+    id: 'getAgent',
+    summary: 'One agent with its definition',
+    tag: 'agents',
+    access: ['runs:start', 'runs:read'],
+    path: AgentPath,
+    answers: { 200: { description: 'The agent', schema: AgentAnswer } },
+    problems: ['agent_not_found', 'log_unavailable'],
+  })
+  async get(
+    @Caller() caller: Principal,
+    @Param(new SchemaPipe(AgentPath, 'path')) path: z.infer<typeof AgentPath>,
+  ): Promise<z.infer<typeof AgentAnswer>> {
+    return presentAgent(await this.catalogue.get(caller.tenant_id, path.agent_id));
+  }
+}

@@ -1,0 +1,82 @@
+import { jetstream, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
+import { Kvm, type KV, type KvEntry } from '@nats-io/kv';
+import type { Broker } from '@runledger/nest-jetstream';
+import { LogUnavailable } from '@runledger/run-log';
+import { isBrokerFault } from './broker-fault.ts';
+
+const ANSWER_WITHIN_MS = 2_500;
+const WRONG_LAST_SEQUENCE = [10071, 10164];
+const NO_SPACE = [10023, 10047, 10077];
+
+export type BucketName = 'agents' | 'api-keys' | 'idempotency' | 'queue' | 'run-env';
+
+/** The key-value buckets as the gateway needs them. Reads are the leader's; every method throws LogUnavailable. */
+export class Buckets {
+  readonly #nc: Broker['nc'];
+  readonly #kvm: Kvm;
+  readonly #open = new Map<BucketName, Promise<KV>>();
+
+  constructor(broker: Pick<Broker, 'nc'>) {
+    this.#nc = broker.nc;
+    this.#kvm = new Kvm(jetstream(broker.nc, { timeout: ANSWER_WITHIN_MS, checkAPI: false }));
+  }
+
+  async get(bucket: BucketName, key: string): Promise<{ text: string; revision: number } | undefined> {
+    const entry = await this.#ask(bucket, (kv) => kv.get(key));
+    return entry && isPresent(entry) ? { text: entry.string(), revision: entry.revision } : undefined;
+  }
+
+  /** Writes a key that does not exist; answers false when it does. A repeat of an unconfirmed write may answer false too. */
+  async create(bucket: BucketName, key: string, text: string): Promise<boolean> {
+    return this.#ask(bucket, async (kv) => {
+      try {
+        await kv.create(key, text);
+        return true;
+      } catch (error) {
+        if (error instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.includes(error.code)) return false;
+        throw error;
+      }
+    });
+  }
+
+  async put(bucket: BucketName, key: string, text: string): Promise<number> {
+    return this.#ask(bucket, (kv) => kv.put(key, text));
+  }
+
+  /** Every present key below `prefix.`, at most 1,024, by key. */
+  async list(bucket: BucketName, prefix: string): Promise<{ key: string; text: string; revision: number }[]> {
+    return this.#ask(bucket, async () => {
+      const subject = `$KV.${bucket}.`;
+      const jsm = await jetstreamManager(this.#nc, { timeout: ANSWER_WITHIN_MS, checkAPI: false });
+      const found: { key: string; text: string; revision: number }[] = [];
+      const last = await jsm.direct.getLastMessagesFor(`KV_${bucket}`, { multi_last: [`${subject}${prefix}.>`] });
+      for await (const message of last)
+        if (!message.header.has('KV-Operation'))
+          found.push({ key: message.subject.slice(subject.length), text: message.string(), revision: message.seq });
+      return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+    });
+  }
+
+  async #ask<T>(bucket: BucketName, use: (kv: KV) => Promise<T>): Promise<T> {
+    try {
+      return await use(await this.#bucket(bucket));
+    } catch (error) {
+      if (error instanceof JetStreamApiError && NO_SPACE.includes(error.code))
+        throw new LogUnavailable('log_full', `bucket ${bucket} is full`, { cause: error });
+      if (isBrokerFault(error) || error instanceof JetStreamApiError)
+        throw new LogUnavailable('log_unavailable', `bucket ${bucket} does not answer`, { cause: error });
+      throw error;
+    }
+  }
+
+  #bucket(name: BucketName): Promise<KV> {
+    const known = this.#open.get(name);
+    if (known) return known;
+    const opening = this.#kvm.open(name, { allow_direct: false });
+    this.#open.set(name, opening);
+    opening.catch(() => this.#open.delete(name));
+    return opening;
+  }
+}
+
+const isPresent = (entry: KvEntry): boolean => entry.operation === 'PUT';

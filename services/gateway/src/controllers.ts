@@ -1,0 +1,27 @@
+import type { Type } from '@nestjs/common';
+import { AgentsController } from './agents/agents.controller.ts';
+import { MeController } from './auth/me.controller.ts';
+import { OpenApiController } from './openapi/openapi.controller.ts';
+import { OpsController } from './ops/ops.controller.ts';
+import { BlobsController } from './runs/blobs/blobs.controller.ts';
+import { EventsController } from './runs/events/events.controller.ts';
+import { ListController } from './runs/list/list.controller.ts';
+import { ReadController } from './runs/read/read.controller.ts';
+import { StartController } from './runs/start/start.controller.ts';
+import { StopController } from './runs/stop/stop.controller.ts';
+import { StreamController } from './stream/stream.controller.ts';
+
+/** Every controller of the gateway; the OpenAPI document is made from the same list. */
+export const CONTROLLERS: readonly Type[] = [
+  AgentsController,
+  BlobsController,
+  EventsController,
+  ListController,
+  MeController,
+  OpenApiController,
+  OpsController,
+  ReadController,
+  StartController,
+  StopController,
+  StreamController,
+];

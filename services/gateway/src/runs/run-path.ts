@@ -1,0 +1,18 @@
+import { isId } from '@runledger/wire';
+import { z } from 'zod';
+
+export const RunId = z
+  .string()
+  .refine((value) => isId('run_id', value), 'must be a run id (a ULID in upper case)')
+  .meta({ pattern: '^[0-7][0-9A-HJKMNP-TV-Z]{25}$' });
+
+export const RunPath = z.strictObject({ run_id: RunId });
+export type RunPath = z.infer<typeof RunPath>;
+
+/** A whole number in a query, as text. */
+export const Whole = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(least).max(most));

@@ -1,0 +1,87 @@
+import type { ServerResponse } from 'node:http';
+
+/** A reader with more than this waiting for it is cut; it resumes where it was. */
+export const MAX_WAITING_BYTES = 256 * 1024;
+/** A replay goes at the reader's pace, but not for ever. */
+export const REPLAY_STALL_MS = 30_000;
+const PIECE_BYTES = 64 * 1024;
+
+export type CutReason = 'slow_reader' | 'stalled_reader';
+
+/** One open connection of a reader: what is written, what waits, and when it is cut. */
+export class SseReader {
+  cut: CutReason | undefined;
+  readonly #gone = new AbortController();
+
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly stallMs = REPLAY_STALL_MS,
+  ) {
+    response.once('close', () => this.#gone.abort());
+    // A reset connection is an ordinary end of a reader.
+    response.on('error', () => this.#gone.abort());
+  }
+
+  /** Aborted when the connection is over, whoever ended it. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get waitingBytes(): number {
+    return this.response.writableLength;
+  }
+
+  /** Writes what is happening now. Never waits: a reader that is too far behind is cut. Answers whether it is still there. */
+  push(text: string): boolean {
+    if (this.gone.aborted) return false;
+    if (this.waitingBytes > MAX_WAITING_BYTES) return this.#cutOff('slow_reader');
+    this.response.write(text);
+    return true;
+  }
+
+  /** Writes what has happened before, at the reader's pace, in pieces. */
+  async replay(frames: readonly string[]): Promise<boolean> {
+    let piece = '';
+    for (const frame of frames) {
+      piece += frame;
+      if (piece.length < PIECE_BYTES) continue;
+      if (!(await this.#writePiece(piece))) return false;
+      piece = '';
+    }
+    return piece === '' || (await this.#writePiece(piece));
+  }
+
+  end(): void {
+    if (!this.gone.aborted) this.response.end();
+  }
+
+  async #writePiece(piece: string): Promise<boolean> {
+    if (this.gone.aborted) return false;
+    if (this.response.write(piece)) return true;
+    const drained = await this.#drained();
+    if (this.gone.aborted) return false;
+    return drained || this.#cutOff('stalled_reader');
+  }
+
+  #drained(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const done = (drained: boolean) => (): void => {
+        clearTimeout(timer);
+        this.response.off('drain', onDrain);
+        this.gone.removeEventListener('abort', onGone);
+        resolve(drained);
+      };
+      const onDrain = done(true);
+      const onGone = done(false);
+      const timer = setTimeout(done(false), this.stallMs);
+      this.response.once('drain', onDrain);
+      this.gone.addEventListener('abort', onGone, { once: true });
+    });
+  }
+
+  #cutOff(reason: CutReason): false {
+    this.cut = reason;
+    this.response.destroy();
+    return false;
+  }
+}

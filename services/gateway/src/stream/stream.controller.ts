@@ -1,0 +1,69 @@
+import { Controller, Get, Headers, Inject, Param, Query, Req, Res } from '@nestjs/common';
+import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Caller } from '../auth/access.guard.ts';
+import type { Principal } from '../auth/principal.ts';
+import { Operation } from '../openapi/operation.ts';
+import { SchemaPipe } from '../validation/schema.pipe.ts';
+import { cursorOf, refuseCursorBeyond } from '../runs/cursor.ts';
+import { RunAccess } from '../runs/load-run-for.ts';
+import { RunPath } from '../runs/run-path.ts';
+import { RunStreams } from './run-streams.ts';
+
+const StreamQuery = z.strictObject({
+  after: z.string().optional(),
+  types: z
+    .string()
+    .regex(/^[a-z][a-z._]{0,63}(,[a-z][a-z._]{0,63}){0,49}$/, 'must be a comma list of event types')
+    .optional(),
+});
+type StreamQuery = z.infer<typeof StreamQuery>;
+
+@Controller('runs')
+export class StreamController {
+  constructor(
+    @Inject(SERVICE_CONTEXT) private readonly context: ServiceContext,
+    @Inject(RunAccess) private readonly access: RunAccess,
+    @Inject(RunStreams) private readonly streams: RunStreams,
+  ) {}
+
+  @Get(':run_id/stream')
+  @Operation({
+    id: 'streamRun',
+    summary: 'Every event after a cursor as SSE: replay, then live, closed after the last event of an ended run',
+    description: '`id` is the number of the event, `data` its stored line, byte for byte the same for everyone and every time.',
+    tag: 'runs',
+    access: ['runs:read', 'runs:read:all'],
+    path: RunPath,
+    query: StreamQuery,
+    headers: { 'Last-Event-ID': 'Number of the last event that was seen; goes before `after`' },
+    answers: {
+      200: { description: 'The stream', contentType: 'text/event-stream' },
+      204: { description: 'The cursor is at the last event of an ended run' },
+    },
+    problems: ['run_not_found', 'invalid_cursor', 'log_unavailable', 'stopping'],
+  })
+  async stream(
+    @Caller() caller: Principal,
+    @Param(new SchemaPipe(RunPath, 'path')) path: RunPath,
+    @Query(new SchemaPipe(StreamQuery, 'query')) query: StreamQuery,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const after =
+      lastEventId === undefined
+        ? cursorOf(query.after ?? '0', { in: 'query', pointer: '/after' })
+        : cursorOf(lastEventId, { in: 'header', pointer: '/last-event-id' });
+    const { address } = await this.access.loadRunFor(caller, path.run_id, 'read');
+    const { last_seq, ended } = await this.context.runLog.page(address, after, 1);
+    refuseCursorBeyond(after, last_seq);
+    if (ended && after === last_seq) {
+      await reply.code(204).send();
+      return;
+    }
+    const types = query.types === undefined ? undefined : new Set(query.types.split(','));
+    await this.streams.open({ address, after, types, lastSeq: last_seq }, request, reply);
+  }
+}
