@@ -6,7 +6,6 @@ const text: Check = (value) => typeof value === 'string';
 const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 const integer: Check = (value) => Number.isSafeInteger(value);
 const flag: Check = (value) => typeof value === 'boolean';
-const anything: Check = () => true;
 
 function oneOf(...values: string[]): Check {
   return (value) => typeof value === 'string' && values.includes(value);
@@ -96,8 +95,13 @@ const shapes: { [T in EventType]?: Check } = {
   'outcome.resolved': record({ call_id: text, choice: oneOf('retry', 'mark_done', 'skip') }),
   'limit.reached': record({ limit: text }),
   'limits.raised': record({ limits: someLimits }),
+  'step.completed': record({}),
+  'milestone.reached': record({}),
+  'pause.requested': record({}),
+  'resume.requested': record({}),
+  'run.checkpointed': record({}),
   'retry.scheduled': record({ timer }),
-  'run.succeeded': anything,
+  'run.succeeded': record({}),
   'run.failed': record({ error: record({ code: text }) }),
   'run.stopped': record({ by: actor, reason: text }),
 };

@@ -70,12 +70,12 @@ const lifecycle: [string, Fold][] = [
   on('run.succeeded', ended('success')),
   on('run.failed', ended('error')),
   on('run.stopped', ended('stopped')),
-  ['run.checkpointed', (_run, event) => ({ checkpoint_seq: event.seq })],
+  on('run.checkpointed', (_run, { seq }) => ({ checkpoint_seq: seq })),
 ];
 
 const progress: [string, Fold][] = [
-  ['milestone.reached', recorded],
-  ['step.completed', recorded],
+  on('milestone.reached', recorded),
+  on('step.completed', recorded),
   on('turn.completed', (run) => ({ turns: run.turns + 1, lost_in_a_row: 0 })),
   on('tool.called', (run, { data }) => ({
     open_calls: [
@@ -159,8 +159,8 @@ const control: [string, Fold][] = [
     limits: mergedLimits(run.limits, data.limits),
     limit_reached: limitAfterRaise(run, data.limits),
   })),
-  ['pause.requested', () => ({ pause_requested: true })],
-  ['resume.requested', () => ({ pause_requested: false })],
+  on('pause.requested', () => ({ pause_requested: true })),
+  on('resume.requested', () => ({ pause_requested: false })),
 ];
 
 const folds: ReadonlyMap<string, Fold> = new Map([...lifecycle, ...progress, ...control]);
