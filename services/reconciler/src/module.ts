@@ -1,0 +1,108 @@
+import {
+  Module,
+  type DynamicModule,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+} from '@nestjs/common';
+import type { ServiceContext, ServiceDefinition } from '@runledger/service-host';
+import { openViewStore, type ViewStore } from '@runledger/view-store';
+import { Counter } from 'prom-client';
+import { ViewsConsumer } from './consumers/views.ts';
+import { sweepStranded, type Outcome } from './sweeps/stranded.ts';
+import { readStrandedSettings } from './sweeps/stranded-settings.ts';
+import { SweepTimer } from './sweeps/sweep-timer.ts';
+import { WorkQueue } from './sweeps/work-queue.ts';
+import { FirstRebuild } from './views/first-rebuild.ts';
+import { ViewProjector } from './views/projector.ts';
+
+/** What the service keeps going beside its consumer, from the start of the consumer to the end of the store. */
+class Lifetime implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
+  readonly #sweep: SweepTimer;
+
+  constructor(
+    context: ServiceContext,
+    private readonly store: ViewStore,
+    private readonly rebuild: FirstRebuild,
+  ) {
+    this.#sweep = strandedTimer(context, store);
+  }
+
+  onApplicationBootstrap(): void {
+    this.rebuild.start();
+    this.#sweep.start();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await Promise.all([this.rebuild.stop(), this.#sweep.stop()]);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.store.close();
+  }
+}
+
+function strandedTimer(
+  { broker, runLog, logger, metrics, settings }: ServiceContext,
+  store: ViewStore,
+): SweepTimer {
+  const { sweepMs, idleMs } = readStrandedSettings(settings.leaseS);
+  const suspects = new Counter({
+    name: 'runledger_stranded_suspects_total',
+    help: 'Runs without a recent event that the sweep for stranded runs looked at, by outcome',
+    labelNames: ['outcome'],
+    registers: [metrics],
+  });
+  const queue = new WorkQueue(broker);
+  const count = (outcome: Outcome) => suspects.inc({ outcome });
+  return new SweepTimer(sweepMs, (signal) =>
+    sweepStranded({ store, runLog, queue, logger, count }, { idleMs, now: Date.now(), signal }),
+  );
+}
+
+@Module({})
+class ReconcilerModule {}
+
+interface Views {
+  store: ViewStore;
+  rebuild: FirstRebuild;
+}
+
+/** The readiness checks of a service are asked for apart from its modules, and look at the same views. */
+const viewsOf = new WeakMap<ServiceContext, Views>();
+
+function reconcilerModule(context: ServiceContext): DynamicModule {
+  const views = async (): Promise<Views> => {
+    const store = await openViewStore(context.settings);
+    const opened = { store, rebuild: new FirstRebuild(context, store) };
+    viewsOf.set(context, opened);
+    return opened;
+  };
+  const VIEWS = Symbol('views');
+  return {
+    module: ReconcilerModule,
+    controllers: [ViewsConsumer],
+    providers: [
+      { provide: VIEWS, useFactory: views },
+      {
+        provide: ViewProjector,
+        inject: [VIEWS],
+        useFactory: ({ store }: Views) => new ViewProjector(context.runLog, store),
+      },
+      {
+        provide: Lifetime,
+        inject: [VIEWS],
+        useFactory: ({ store, rebuild }: Views) => new Lifetime(context, store, rebuild),
+      },
+    ],
+  };
+}
+
+export const reconcilerDefinition: ServiceDefinition = {
+  name: 'reconciler',
+  modules: (context) => [reconcilerModule(context)],
+  readiness: (context) => ({
+    'view store': async () => viewsOf.get(context)?.store.ping(),
+    'views rebuilt': async () => viewsOf.get(context)?.rebuild.check(),
+  }),
+};

@@ -1,0 +1,61 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
+import type { Broker } from '@runledger/nest-jetstream';
+import type { RunAddress } from '@runledger/run-log';
+import { admissionKey, bucketSubject, DEFAULT_POOL, encodeWork, workSubject } from '@runledger/wire';
+
+/** Discard-new per subject: a message for this run is outstanding. */
+const ALREADY_OUTSTANDING = 10077;
+
+export interface Granted {
+  state: 'queued' | 'granted';
+  dispatch: number;
+}
+
+/** What a sweep may see and do at the work queue, through the broker's leader. */
+export class WorkQueue {
+  constructor(private readonly broker: Broker) {}
+
+  /** Subjects that have a message now. */
+  async outstanding(): Promise<Set<string>> {
+    const jsm = await this.broker.jsm();
+    const { state } = await jsm.streams.info('WORK', { subjects_filter: 'work.>' });
+    return new Set(Object.keys(state.subjects ?? {}));
+  }
+
+  subjectOf(address: RunAddress): string {
+    return workSubject(DEFAULT_POOL, address.tenant_id, address.run_id);
+  }
+
+  async hasMessage(address: RunAddress): Promise<boolean> {
+    const jsm = await this.broker.jsm();
+    return (await jsm.streams.getMessage('WORK', { last_by_subj: this.subjectOf(address) })) !== null;
+  }
+
+  /** The run's entry in bucket `admission`. */
+  async admission(address: RunAddress): Promise<Granted | undefined> {
+    const jsm = await this.broker.jsm();
+    const subject = bucketSubject('admission', admissionKey(address.tenant_id, address.run_id));
+    const message = await jsm.streams.getMessage('KV_admission', { last_by_subj: subject });
+    if (message === null || message.header.get('KV-Operation') !== '') return undefined;
+    return message.json<Granted>();
+  }
+
+  /** False: somebody else's message for this run is outstanding. */
+  async publish(address: RunAddress, dispatch: number): Promise<boolean> {
+    try {
+      await this.broker.js.publish(this.subjectOf(address), encodeWork({ dispatch }), {
+        timeout: 5_000,
+        retries: 1,
+      });
+      return true;
+    } catch (error) {
+      if (
+        error instanceof JetStreamApiError &&
+        error.code === ALREADY_OUTSTANDING &&
+        /per subject/.test(error.message)
+      )
+        return false;
+      throw error;
+    }
+  }
+}
