@@ -20,6 +20,7 @@ export * from './runledger/v1/tool_pb.ts';
 export * from './runledger/v1/turn_pb.ts';
 export * from './runledger/v1/values_pb.ts';
 export * from './runledger/v1/work_pb.ts';
+export type { components, operations, paths } from './http.ts';
 
 /** The message of every event type, by type. */
 export const EVENT_SCHEMAS: Readonly<Record<string, DescMessage>> = {

@@ -181,6 +181,14 @@ describe('bootstrap', () => {
     );
   });
 
+  it('refuses replicas that the server cannot hold, before anything of the log is changed', async () => {
+    await bootstrap(broker, LAYOUT);
+    await expect(bootstrap(broker, LAYOUT, { replicas: 3 })).rejects.toThrow(
+      /^stream \w+ cannot be made or changed: .*replicas/,
+    );
+    expect((await jsm.streams.info('RUNS')).config.num_replicas).toBe(1);
+  });
+
   it('republishes a stored commit on live.runs.<tenant>.<run>', async () => {
     await bootstrap(broker, LAYOUT);
     const live = broker.nc.subscribe(liveSubject(TENANT, RUN), { max: 2, timeout: 5000 });

@@ -152,5 +152,5 @@ export const EVENT_TYPES = Object.keys(DATA) as EventType[];
 
 /** A valid event of the type, with every optional field set. */
 export function sampleEvent<T extends EventType>(type: T, seq = 1): EventOf<T> {
-  return { seq, type, at: AT, run_id: RUN_ID, attempt: 0, data: DATA[type] } as EventOf<T>;
+  return { seq, type, at: AT, run_id: RUN_ID, attempt: 0, data: DATA[type] };
 }
