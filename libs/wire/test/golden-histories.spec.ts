@@ -3,7 +3,9 @@ import { describe, expect, it } from '@jest/globals';
 import { decodeEventStrict, encodeEvent } from '../src/index.ts';
 
 const folder = new URL('../../run/test/histories/', import.meta.url);
-const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ndjson'));
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.ndjson'),
+);
 
 describe('golden histories', () => {
   it('are there', () => {
