@@ -88,10 +88,10 @@ export const log = (index = 0, message = 'hello'): DraftEvent =>
 export const milestone = (index = 0): DraftEvent =>
   draft('milestone.reached', { index, name: `m${index}`, detail: '' });
 
-export const called = (call_id = 'c1', idempotent = false): DraftEvent =>
+export const called = (call_id = 'c1', idempotent = false, index = 1): DraftEvent =>
   draft('tool.called', {
     call_id,
-    index: 1,
+    index,
     name: 'pay',
     args: { eur: 1 },
     idempotent,
@@ -101,16 +101,17 @@ export const called = (call_id = 'c1', idempotent = false): DraftEvent =>
 export const returned = (
   call_id = 'c1',
   outcome: EventData['tool.returned']['outcome'] = 'done',
+  index = 1,
 ): DraftEvent =>
-  draft('tool.returned', { call_id, index: 1, is_error: false, result: 'ok', duration_ms: 5, outcome });
+  draft('tool.returned', { call_id, index, is_error: false, result: 'ok', duration_ms: 5, outcome });
 
 export const unknown = (call_id = 'c1'): DraftEvent =>
   draft('outcome.unknown', { call_id, name: 'pay', args: { eur: 1 } });
 
-export const spawned = (child_run_id = 'K1'): DraftEvent =>
+export const spawned = (child_run_id = 'K1', index = 2): DraftEvent =>
   draft('child.spawned', {
     call_id: `call-${child_run_id}`,
-    index: 2,
+    index,
     child_run_id,
     agent_id: 'ticker',
     input: {},
