@@ -1,7 +1,13 @@
 import { jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { connect, credsAuthenticator, errors, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import {
+  connect,
+  credsAuthenticator,
+  errors,
+  type NatsConnection,
+  type NodeConnectionOptions,
+} from '@nats-io/transport-node';
 import type { Broker } from './port.ts';
 
 /*
@@ -83,8 +89,13 @@ async function connectWithPatience(options: BrokerOptions): Promise<NatsConnecti
       if (isRefusal(error)) throw refused(options.url, error);
       const waitMs = Math.min(2_000, 100 * 2 ** Math.min(attempt, 6)) * (0.75 + Math.random() / 2);
       if (performance.now() + waitMs > giveUpAt)
-        throw new Error(`no broker at ${shown(options.url)} within ${options.waitMs} ms: ${text(error)}`, { cause: error });
-      options.onStatus?.({ type: 'waiting', detail: `no broker at ${shown(options.url)} yet (attempt ${attempt}): ${text(error)}` });
+        throw new Error(`no broker at ${shown(options.url)} within ${options.waitMs} ms: ${text(error)}`, {
+          cause: error,
+        });
+      options.onStatus?.({
+        type: 'waiting',
+        detail: `no broker at ${shown(options.url)} yet (attempt ${attempt}): ${text(error)}`,
+      });
       await pause(waitMs, undefined, options.signal ? { signal: options.signal } : {});
     }
   }
@@ -105,8 +116,12 @@ async function connectionOptions(options: BrokerOptions): Promise<NodeConnection
     // The async stack that nats.js adds to each request costs more than the request.
     noAsyncTraces: true,
     ignoreAuthErrorAbort: true,
-    ...(withUser ? { user: decodeURIComponent(withUser.username), pass: decodeURIComponent(withUser.password) } : {}),
-    ...(options.credentials ? { authenticator: credsAuthenticator(await readFile(options.credentials)) } : {}),
+    ...(withUser
+      ? { user: decodeURIComponent(withUser.username), pass: decodeURIComponent(withUser.password) }
+      : {}),
+    ...(options.credentials
+      ? { authenticator: credsAuthenticator(await readFile(options.credentials)) }
+      : {}),
   };
 }
 
@@ -114,10 +129,19 @@ function checkServer(nc: NatsConnection, options: BrokerOptions): void {
   const floor = options.floor ?? BROKER_FLOOR;
   const found = nc.info?.version ?? '0.0.0';
   if (isOlder(found, floor))
-    throw new BrokerUnusable('too_old', `nats-server ${found} at ${shown(options.url)} is too old: ${floor} or newer is needed`);
+    throw new BrokerUnusable(
+      'too_old',
+      `nats-server ${found} at ${shown(options.url)} is too old: ${floor} or newer is needed`,
+    );
   if (nc.info?.jetstream !== true)
-    throw new BrokerUnusable('no_jetstream', `nats-server ${found} at ${shown(options.url)} runs without JetStream: start it with -js or a jetstream block`);
-  options.onStatus?.({ type: 'connected', detail: `nats-server ${found} (${nc.info.server_name}) at ${shown(options.url)}` });
+    throw new BrokerUnusable(
+      'no_jetstream',
+      `nats-server ${found} at ${shown(options.url)} runs without JetStream: start it with -js or a jetstream block`,
+    );
+  options.onStatus?.({
+    type: 'connected',
+    detail: `nats-server ${found} (${nc.info.server_name}) at ${shown(options.url)}`,
+  });
 }
 
 /** `2.14.5` before `2.14.10`; a pre-release counts as its release. */
@@ -134,7 +158,8 @@ function tellStatus(nc: NatsConnection, { url, onStatus }: BrokerOptions): void 
   const told = async (): Promise<void> => {
     for await (const status of nc.status()) {
       if (status.type === 'disconnect') onStatus?.({ type: 'disconnected', detail: `lost ${shown(url)}` });
-      else if (status.type === 'reconnect') onStatus?.({ type: 'reconnected', detail: `back at ${shown(url)}` });
+      else if (status.type === 'reconnect')
+        onStatus?.({ type: 'reconnected', detail: `back at ${shown(url)}` });
       else if (status.type === 'error') onStatus?.({ type: 'error', detail: text(status.error) });
     }
   };
@@ -146,7 +171,10 @@ async function drainAndClose(nc: NatsConnection): Promise<void> {
   if (nc.isClosed()) return;
   // Without a server to answer, a drain never ends.
   const late = new AbortController();
-  await Promise.race([nc.drain().catch(() => undefined), pause(DRAIN_MS, undefined, { signal: late.signal }).catch(() => undefined)]);
+  await Promise.race([
+    nc.drain().catch(() => undefined),
+    pause(DRAIN_MS, undefined, { signal: late.signal }).catch(() => undefined),
+  ]);
   late.abort();
   if (!nc.isClosed()) await nc.close();
 }
@@ -156,7 +184,11 @@ function isRefusal(error: unknown): boolean {
 }
 
 function refused(url: string, error: unknown): BrokerUnusable {
-  return new BrokerUnusable('refused', `the broker at ${shown(url)} refuses these credentials: ${text(error)}`, { cause: error });
+  return new BrokerUnusable(
+    'refused',
+    `the broker at ${shown(url)} refuses these credentials: ${text(error)}`,
+    { cause: error },
+  );
 }
 
 function shown(url: string): string {

@@ -2,7 +2,15 @@ import type { Consumer, ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConnectionWatch } from './connection-watch.ts';
 import type { DeadLetters } from './dead-letters.ts';
-import { describe, handBack, type Outcome, outcomeOf, outcomeOfError, settle, type Settling } from './delivery.ts';
+import {
+  describe,
+  handBack,
+  type Outcome,
+  outcomeOf,
+  outcomeOfError,
+  settle,
+  type Settling,
+} from './delivery.ts';
 import { ensureDurable } from './durable.ts';
 import type {
   Broker,
@@ -106,7 +114,10 @@ export class ConsumerRunner {
     late.abort();
     this.abandoned = this.running.size > 0;
     if (this.abandoned)
-      this.setup.logger.warn({ durable: this.definition.durable, running: this.running.size }, `handlers still run after ${drainMs} ms; their messages come again`);
+      this.setup.logger.warn(
+        { durable: this.definition.durable, running: this.running.size },
+        `handlers still run after ${drainMs} ms; their messages come again`,
+      );
   }
 
   private async pullForEver(): Promise<void> {
@@ -162,7 +173,8 @@ export class ConsumerRunner {
     const alive = setInterval(() => !this.abandoned && keepAlive(message), this.definition.ackWaitMs / 3);
     let settlement: Settlement = 'returned';
     const take = async (turn?: Turn): Promise<void> => {
-      if (this.stopping() || turn?.handBackMs !== undefined) return handBack(message, this.settling, turn?.handBackMs);
+      if (this.stopping() || turn?.handBackMs !== undefined)
+        return handBack(message, this.settling, turn?.handBackMs);
       const outcome = await this.handle(message);
       // Held no longer: a late working() would take the message back from a delay or from its owner.
       clearInterval(alive);
@@ -191,14 +203,23 @@ export class ConsumerRunner {
     }
     try {
       const { deliveryCount, pending } = message.info;
-      return outcomeOf(await this.setup.handle({ data, subject: message.subject, stream_seq: message.seq, delivery: deliveryCount, pending }));
+      return outcomeOf(
+        await this.setup.handle({
+          data,
+          subject: message.subject,
+          stream_seq: message.seq,
+          delivery: deliveryCount,
+          pending,
+        }),
+      );
     } catch (error) {
       return outcomeOfError(error);
     }
   }
 
   private async backOff(failures: number): Promise<void> {
-    const waitMs = Math.min(RETRY_MS[1], RETRY_MS[0] * 2 ** Math.min(failures, 10)) * (0.75 + Math.random() / 4);
+    const waitMs =
+      Math.min(RETRY_MS[1], RETRY_MS[0] * 2 ** Math.min(failures, 10)) * (0.75 + Math.random() / 4);
     await pause(waitMs, undefined, { signal: this.stopped.signal }).catch(() => undefined);
   }
 
@@ -215,7 +236,11 @@ export class ConsumerRunner {
     const { durable, stream, filter } = this.definition;
     const fields = { durable, stream, filter, pending: this.pending };
     if (phase === 'waiting') this.setup.logger.warn({ ...fields, problem }, `consumer waits: ${problem}`);
-    else this.setup.logger.info({ ...fields, created }, phase === 'stopped' ? 'consumer stopped' : created ? 'consumer created' : 'consumer runs');
+    else
+      this.setup.logger.info(
+        { ...fields, created },
+        phase === 'stopped' ? 'consumer stopped' : created ? 'consumer created' : 'consumer runs',
+      );
     this.setup.observer.onPhase?.(this.state());
   }
 }

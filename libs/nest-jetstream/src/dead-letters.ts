@@ -35,7 +35,9 @@ export class DeadLetters {
       stream_seq: message.seq,
       delivery: message.info.deliveryCount,
       at: new Date().toISOString(),
-      headers: Object.fromEntries((message.headers?.keys() ?? []).map((key) => [key, message.headers?.values(key) ?? []])),
+      headers: Object.fromEntries(
+        (message.headers?.keys() ?? []).map((key) => [key, message.headers?.values(key) ?? []]),
+      ),
       ...payloadOf(message.data),
     };
   }
@@ -44,7 +46,9 @@ export class DeadLetters {
 function payloadOf(data: Uint8Array): Pick<DeadLetter, 'payload' | 'payload_encoding' | 'payload_bytes'> {
   const kept = Buffer.from(data.subarray(0, MAX_PAYLOAD_BYTES));
   try {
-    const payload = new TextDecoder('utf-8', { fatal: true }).decode(kept, { stream: kept.length < data.length });
+    const payload = new TextDecoder('utf-8', { fatal: true }).decode(kept, {
+      stream: kept.length < data.length,
+    });
     return { payload, payload_encoding: 'utf8', payload_bytes: data.length };
   } catch {
     return { payload: kept.toString('base64'), payload_encoding: 'base64', payload_bytes: data.length };

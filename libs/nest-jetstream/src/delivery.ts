@@ -11,7 +11,11 @@ import { type ConsumerDefinition, type ConsumerLogger, type Handled, KEEP, type 
  * D4  A handler's refusal is a value, not an error: it is D1.
  */
 
-export type Outcome = { kind: 'done' } | { kind: 'kept' } | { kind: 'fault'; error: unknown } | { kind: 'poison'; error: unknown };
+export type Outcome =
+  | { kind: 'done' }
+  | { kind: 'kept' }
+  | { kind: 'fault'; error: unknown }
+  | { kind: 'poison'; error: unknown };
 
 export const DEFAULT_FAULT_DELAY_MS: [number, number] = [250, 30_000];
 
@@ -31,7 +35,11 @@ export function outcomeOfError(error: unknown): Outcome {
 }
 
 /** Sends the outcome to the broker. `delayMs` is set when the message will come again on our word. Never throws. */
-export async function settle(message: JsMsg, outcome: Outcome, settling: Settling): Promise<{ settlement: Settlement; delayMs?: number }> {
+export async function settle(
+  message: JsMsg,
+  outcome: Outcome,
+  settling: Settling,
+): Promise<{ settlement: Settlement; delayMs?: number }> {
   switch (outcome.kind) {
     case 'done':
       attempt(() => message.ack(), settling);
@@ -39,7 +47,10 @@ export async function settle(message: JsMsg, outcome: Outcome, settling: Settlin
     case 'kept':
       return { settlement: 'kept' };
     case 'fault':
-      settling.logger.warn({ ...about(message, settling), error: describe(outcome.error) }, 'handler failed; the message comes again');
+      settling.logger.warn(
+        { ...about(message, settling), error: describe(outcome.error) },
+        'handler failed; the message comes again',
+      );
       return { settlement: 'fault', delayMs: later(message, settling) };
     case 'poison':
       return bury(message, outcome.error, settling);
@@ -56,12 +67,19 @@ export function faultDelayMs(delivery: number, [first, last]: [number, number]):
   return Math.round(doubled * (0.75 + Math.random() / 4));
 }
 
-async function bury(message: JsMsg, error: unknown, settling: Settling): Promise<{ settlement: Settlement; delayMs?: number }> {
+async function bury(
+  message: JsMsg,
+  error: unknown,
+  settling: Settling,
+): Promise<{ settlement: Settlement; delayMs?: number }> {
   const fields = { ...about(message, settling), error: describe(error) };
   try {
     await settling.dead.publish(message, settling.definition, error);
   } catch (refused) {
-    settling.logger.error({ ...fields, dead: describe(refused) }, 'a poisoned message could not be kept on DEAD; it comes again');
+    settling.logger.error(
+      { ...fields, dead: describe(refused) },
+      'a poisoned message could not be kept on DEAD; it comes again',
+    );
     return { settlement: 'fault', delayMs: later(message, settling) };
   }
   attempt(() => message.term('poison'), settling);
@@ -70,7 +88,10 @@ async function bury(message: JsMsg, error: unknown, settling: Settling): Promise
 }
 
 function later(message: JsMsg, settling: Settling): number {
-  const delayMs = faultDelayMs(message.info.deliveryCount, settling.definition.faultDelayMs ?? DEFAULT_FAULT_DELAY_MS);
+  const delayMs = faultDelayMs(
+    message.info.deliveryCount,
+    settling.definition.faultDelayMs ?? DEFAULT_FAULT_DELAY_MS,
+  );
   attempt(() => message.nak(delayMs), settling);
   return delayMs;
 }
@@ -80,16 +101,29 @@ function attempt(send: () => void, settling: Settling): void {
   try {
     send();
   } catch (error) {
-    settling.logger.warn({ durable: settling.definition.durable, error: describe(error) }, 'an answer did not reach the broker');
+    settling.logger.warn(
+      { durable: settling.definition.durable, error: describe(error) },
+      'an answer did not reach the broker',
+    );
   }
 }
 
 function about(message: JsMsg, { definition }: Settling): object {
-  return { durable: definition.durable, subject: message.subject, stream_seq: message.seq, delivery: message.info.deliveryCount };
+  return {
+    durable: definition.durable,
+    subject: message.subject,
+    stream_seq: message.seq,
+    delivery: message.info.deliveryCount,
+  };
 }
 
 export function describe(error: unknown): { name?: string; code?: unknown; message: string; stack?: string } {
   if (!(error instanceof Error)) return { message: String(error) };
   const code = (error as { code?: unknown }).code;
-  return { name: error.name, ...(code === undefined ? {} : { code }), message: error.message, ...(error.stack ? { stack: error.stack } : {}) };
+  return {
+    name: error.name,
+    ...(code === undefined ? {} : { code }),
+    message: error.message,
+    ...(error.stack ? { stack: error.stack } : {}),
+  };
 }

@@ -23,7 +23,10 @@ export function DurableConsumer<T>(definition: ConsumerDefinition<T>) {
     key: string | symbol,
     descriptor: TypedPropertyDescriptor<M>,
   ): void => {
-    const extras: DurableExtras<T> = { consumer: definition, handler: `${target.constructor.name}.${String(key)}` };
+    const extras: DurableExtras<T> = {
+      consumer: definition,
+      handler: `${target.constructor.name}.${String(key)}`,
+    };
     EventPattern<string>(definition.durable, DURABLE_TRANSPORT, extras)(target, key, descriptor);
     UseFilters(PassThroughFilter)(target, key, descriptor);
   };

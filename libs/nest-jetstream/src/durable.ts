@@ -20,7 +20,12 @@ export async function ensureDurable(
   const wanted = durableConfig(definition);
   let info = await found(() => jsm.consumers.info(stream, durable));
   const created = info === undefined;
-  if (info === undefined) info = await jsm.consumers.add(stream, { durable_name: durable, deliver_policy: DeliverPolicy.All, ...wanted });
+  if (info === undefined)
+    info = await jsm.consumers.add(stream, {
+      durable_name: durable,
+      deliver_policy: DeliverPolicy.All,
+      ...wanted,
+    });
   else if (differs(info.config, wanted)) info = await jsm.consumers.update(stream, durable, wanted);
   return { consumer: broker.js.consumers.getConsumerFromInfo(info), info, created };
 }
@@ -49,7 +54,8 @@ async function found(look: () => Promise<ConsumerInfo>): Promise<ConsumerInfo | 
   try {
     return await look();
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound) return undefined;
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound)
+      return undefined;
     throw error;
   }
 }

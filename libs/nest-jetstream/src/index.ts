@@ -1,5 +1,11 @@
 export { bootstrap, type BootstrapOptions } from './bootstrap.ts';
-export { BROKER_FLOOR, type BrokerEvent, type BrokerOptions, BrokerUnusable, connectBroker } from './broker.ts';
+export {
+  BROKER_FLOOR,
+  type BrokerEvent,
+  type BrokerOptions,
+  BrokerUnusable,
+  connectBroker,
+} from './broker.ts';
 export { ConnectionWatch } from './connection-watch.ts';
 export { DURABLE_TRANSPORT, DurableConsumer } from './durable-consumer.decorator.ts';
 export { DuplicateHandler, JetStreamStrategy, type StrategyOptions } from './jetstream.strategy.ts';

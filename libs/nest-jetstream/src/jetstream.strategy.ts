@@ -39,7 +39,9 @@ export interface StrategyOptions {
 
 export class DuplicateHandler extends Error {
   constructor(durable: string, handlers: [string, string]) {
-    super(`durable ${durable} has two handlers, ${handlers.join(' and ')}: one delivery has one ack, so it can have one only`);
+    super(
+      `durable ${durable} has two handlers, ${handlers.join(' and ')}: one delivery has one ack, so it can have one only`,
+    );
     this.name = 'DuplicateHandler';
   }
 }
@@ -54,10 +56,16 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
     super();
   }
 
-  override addHandler(pattern: unknown, handler: MessageHandler, isEventHandler = false, extras: Record<string, unknown> = {}): void {
+  override addHandler(
+    pattern: unknown,
+    handler: MessageHandler,
+    isEventHandler = false,
+    extras: Record<string, unknown> = {},
+  ): void {
     const named = extras as Partial<DurableExtras>;
     const durable = this.normalizePattern(pattern as string);
-    if (!named.consumer || !named.handler) throw new Error(`${durable}: only methods with @DurableConsumer can be bound to JetStream`);
+    if (!named.consumer || !named.handler)
+      throw new Error(`${durable}: only methods with @DurableConsumer can be bound to JetStream`);
     const there = this.messageHandlers.get(durable)?.extras as DurableExtras | undefined;
     if (there) throw new DuplicateHandler(durable, [there.handler, named.handler]);
     super.addHandler(pattern, handler, isEventHandler, extras);
@@ -66,7 +74,8 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
   listen(callback: (error?: unknown) => void): void {
     this.connection = new ConnectionWatch(this.options.broker.nc);
     const dead = new DeadLetters(this.options.broker, this.options.service, this.options.onDead);
-    for (const handler of this.messageHandlers.values()) this.runners.push(this.runner(handler, this.connection, dead));
+    for (const handler of this.messageHandlers.values())
+      this.runners.push(this.runner(handler, this.connection, dead));
     for (const runner of this.runners) runner.start();
     callback();
   }
@@ -98,10 +107,15 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
 
   private runner(handler: MessageHandler, connection: ConnectionWatch, dead: DeadLetters): ConsumerRunner {
     const { consumer } = handler.extras as DurableExtras;
-    const definition: ConsumerDefinition<unknown> = { ...consumer, ...this.options.overrides?.[consumer.durable] };
+    const definition: ConsumerDefinition<unknown> = {
+      ...consumer,
+      ...this.options.overrides?.[consumer.durable],
+    };
     // Nest's proxy resolves with an Observable; an error is in there, not in the promise.
     const handle = async (delivery: Delivery<unknown>): Promise<Handled> =>
-      lastValueFrom(this.transformToObservable<Handled>(await (handler(delivery) as Promise<Handled>)), { defaultValue: undefined });
+      lastValueFrom(this.transformToObservable<Handled>(await (handler(delivery) as Promise<Handled>)), {
+        defaultValue: undefined,
+      });
     const { broker, logger, observer = {} } = this.options;
     return new ConsumerRunner({ broker, connection, definition, handle, dead, logger, observer });
   }

@@ -49,7 +49,10 @@ export interface ConsumerDefinition<T> {
   faultDelayMs?: [number, number];
 }
 
-export type ConsumerOverrides = Record<string, Partial<Pick<ConsumerDefinition<unknown>, 'concurrency' | 'ackWaitMs' | 'maxAckPending'>>>;
+export type ConsumerOverrides = Record<
+  string,
+  Partial<Pick<ConsumerDefinition<unknown>, 'concurrency' | 'ackWaitMs' | 'maxAckPending'>>
+>;
 
 /** What a consumer is doing. `waiting`: its stream or durable is not there, or the broker is not; `problem` says which. */
 export type ConsumerPhase = 'waiting' | 'consuming' | 'stopped';

@@ -39,7 +39,13 @@ export class SubjectLanes {
   }
 
   private enter(subject: string): Lane {
-    const lane = this.lanes.get(subject) ?? { tail: Promise.resolve(), waiting: 0, lastTicket: 0, failedUpTo: 0, delayMs: 0 };
+    const lane = this.lanes.get(subject) ?? {
+      tail: Promise.resolve(),
+      waiting: 0,
+      lastTicket: 0,
+      failedUpTo: 0,
+      delayMs: 0,
+    };
     lane.waiting += 1;
     this.lanes.set(subject, lane);
     return lane;

@@ -23,10 +23,17 @@ export class ConsumerMetrics {
       buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600],
       registers,
     });
-    this.letters = new Counter({ name: 'runledger_dead_letters_total', help: 'Messages put on DEAD', labelNames: ['durable'], registers });
+    this.letters = new Counter({
+      name: 'runledger_dead_letters_total',
+      help: 'Messages put on DEAD',
+      labelNames: ['durable'],
+      registers,
+    });
     this.gauge('in_flight', 'Deliveries held by this process', (state) => state.inFlight);
     this.gauge('pending', 'Messages still to come, as of the latest delivery', (state) => state.pending);
-    this.gauge('consuming', '1 when it pulls, 0 when it waits for its stream or the broker', (state) => (state.phase === 'consuming' ? 1 : 0));
+    this.gauge('consuming', '1 when it pulls, 0 when it waits for its stream or the broker', (state) =>
+      state.phase === 'consuming' ? 1 : 0,
+    );
   }
 
   readonly observer: ConsumerObserver = {

@@ -23,11 +23,19 @@ export interface HostApp {
  * so do `onModuleDestroy` and `beforeApplicationShutdown` run before the consumers are drained, which is when a handler
  * that holds something for long can be told to let go.
  */
-export async function startHostApp(definition: ServiceDefinition, context: ServiceContext, strategy: JetStreamStrategy): Promise<HostApp> {
-  const app = await NestFactory.create<NestFastifyApplication>(rootModule(definition, context), adapterOf(definition, context), {
-    logger: new NestLog(context.logger),
-    abortOnError: false,
-  });
+export async function startHostApp(
+  definition: ServiceDefinition,
+  context: ServiceContext,
+  strategy: JetStreamStrategy,
+): Promise<HostApp> {
+  const app = await NestFactory.create<NestFastifyApplication>(
+    rootModule(definition, context),
+    adapterOf(definition, context),
+    {
+      logger: new NestLog(context.logger),
+      abortOnError: false,
+    },
+  );
   try {
     app.connectMicroservice<MicroserviceOptions>({ strategy });
     await definition.http?.(app, context);
@@ -56,7 +64,10 @@ function adapterOf(definition: ServiceDefinition, context: ServiceContext): Fast
   return new FastifyAdapter((definition.httpServer?.(context) ?? {}) as FastifyHttpOptions<RawServerDefault>);
 }
 
-async function listen(app: NestFastifyApplication, { settings: { host, port } }: ServiceContext): Promise<string> {
+async function listen(
+  app: NestFastifyApplication,
+  { settings: { host, port } }: ServiceContext,
+): Promise<string> {
   try {
     await app.listen(port, host);
   } catch (error) {

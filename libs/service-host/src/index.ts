@@ -10,4 +10,4 @@ export { Readiness } from './readiness.ts';
 export { runService } from './run-service.ts';
 export { type LogOptions, serviceLog } from './service-log.ts';
 export { InvalidSettings, readSettings } from './settings.ts';
-export { startService, type StartOptions } from './start-service.ts';
+export { ServiceClosed, startService, type StartOptions } from './start-service.ts';

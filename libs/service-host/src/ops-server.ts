@@ -22,10 +22,13 @@ export interface OpsOptions {
 /** `/healthz`, `/readyz` and `/metrics`: there before anything else of the service is. */
 export async function startOpsServer(options: OpsOptions): Promise<OpsServer> {
   const server = createServer((request, response) => {
-    answer(request.url?.split('?')[0] ?? '/', request.method ?? 'GET', response, options).catch((error: unknown) => {
-      if (!response.headersSent) json(response, 500, { error: error instanceof Error ? error.message : String(error) });
-      else response.destroy();
-    });
+    answer(request.url?.split('?')[0] ?? '/', request.method ?? 'GET', response, options).catch(
+      (error: unknown) => {
+        if (!response.headersSent)
+          json(response, 500, { error: error instanceof Error ? error.message : String(error) });
+        else response.destroy();
+      },
+    );
   });
   server.requestTimeout = 10_000;
   server.headersTimeout = 5_000;
@@ -42,20 +45,34 @@ export function urlOf(server: Pick<Server, 'address'>, host: string): string {
 }
 
 /** A port in use is said with the variable that sets it. */
-export function listenError(error: unknown, variable: string, host: string, port: number): unknown {
+export function listenError(error: unknown, variable: string, host: string, port: number): Error {
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (code === 'EADDRINUSE') return new Error(`${host}:${port} is in use: set ${variable} to another port`, { cause: error });
-  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') return new Error(`cannot listen on ${host}:${port} (${code}): set RUNLEDGER_HOST and ${variable}`, { cause: error });
-  return error;
+  if (code === 'EADDRINUSE')
+    return new Error(`${host}:${port} is in use: set ${variable} to another port`, { cause: error });
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
+    return new Error(`cannot listen on ${host}:${port} (${code}): set RUNLEDGER_HOST and ${variable}`, {
+      cause: error,
+    });
+  return error instanceof Error ? error : new Error(String(error));
 }
 
-async function answer(path: string, method: string, response: ServerResponse, options: OpsOptions): Promise<void> {
+async function answer(
+  path: string,
+  method: string,
+  response: ServerResponse,
+  options: OpsOptions,
+): Promise<void> {
   const { service, instance, metrics, readiness } = options;
   if (method !== 'GET' && method !== 'HEAD') return json(response, 405, { error: 'only GET' });
   if (path === '/healthz') return json(response, 200, { status: 'alive', service, instance });
   if (path === '/readyz') {
     const { ready, checks } = await readiness.check();
-    return json(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not_ready', service, instance, checks });
+    return json(response, ready ? 200 : 503, {
+      status: ready ? 'ready' : 'not_ready',
+      service,
+      instance,
+      checks,
+    });
   }
   if (path !== '/metrics') return json(response, 404, { error: 'there is /healthz, /readyz and /metrics' });
   const text = await metrics.metrics();
@@ -63,12 +80,14 @@ async function answer(path: string, method: string, response: ServerResponse, op
 }
 
 function json(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(`${JSON.stringify(body)}\n`);
+  response
+    .writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+    .end(`${JSON.stringify(body)}\n`);
 }
 
 function listen(server: Server, { host, port }: OpsOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(error, 'RUNLEDGER_OPS_PORT', host, port) as Error));
+    server.once('error', (error) => reject(listenError(error, 'RUNLEDGER_OPS_PORT', host, port)));
     server.listen(port, host, () => resolve());
   });
 }

@@ -24,7 +24,9 @@ export class Readiness {
   }
 
   async check(): Promise<{ ready: boolean; checks: Record<string, CheckResult> }> {
-    const results = await Promise.all([...this.checks].map(async ([name, check]) => [name, await run(check)] as const));
+    const results = await Promise.all(
+      [...this.checks].map(async ([name, check]) => [name, await run(check)] as const),
+    );
     return { ready: results.every(([, result]) => result.ok), checks: Object.fromEntries(results) };
   }
 }

@@ -30,7 +30,10 @@ function readKey(path: string): Buffer | undefined {
     throw error;
   }
   const key = decodeSecretKey(text);
-  if (!key) throw new Error(`${path} does not hold 32 bytes as hex or base64: restore it, or remove it and lose what it encrypts`);
+  if (!key)
+    throw new Error(
+      `${path} does not hold 32 bytes as hex or base64: restore it, or remove it and lose what it encrypts`,
+    );
   return key;
 }
 

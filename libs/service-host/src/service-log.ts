@@ -2,10 +2,27 @@ import type { LoggerService } from '@nestjs/common';
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 
 /** Paths whose value is never written, wherever they stand in the fields of a line. */
-const SECRET_FIELDS = ['authorization', 'cookie', 'set-cookie', 'x-api-key', 'password', 'secret', 'secretKey', 'secret_key', 'api_key', 'apiKey', 'modelApiKey', 'token', 'credentials', 'settings', 'env'];
+const SECRET_FIELDS = [
+  'authorization',
+  'cookie',
+  'set-cookie',
+  'x-api-key',
+  'password',
+  'secret',
+  'secretKey',
+  'secret_key',
+  'api_key',
+  'apiKey',
+  'modelApiKey',
+  'token',
+  'credentials',
+  'settings',
+  'env',
+];
 
 /** Our own keys and bearer credentials, should one end up in a text. */
-const SECRET_TEXT = /\brl_[a-z0-9]+_[A-Za-z0-9_-]{8,}|\b[Bb]earer\s+[A-Za-z0-9._~+/=-]{8,}|(?<=:\/\/)[^/@\s"]+:[^/@\s"]+(?=@)/g;
+const SECRET_TEXT =
+  /\brl_[a-z0-9]+_[A-Za-z0-9_-]{8,}|\b[Bb]earer\s+[A-Za-z0-9._~+/=-]{8,}|(?<=:\/\/)[^/@\s"]+:[^/@\s"]+(?=@)/g;
 
 export interface LogOptions {
   service: string;
@@ -47,7 +64,13 @@ function replyFields(reply: { statusCode?: unknown }): object {
 function errorFields(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack } = error;
-  return { name, code: (error as { code?: unknown }).code, message, stack, ...(error.cause instanceof Error ? { cause: error.cause.message } : {}) };
+  return {
+    name,
+    code: (error as { code?: unknown }).code,
+    message,
+    stack,
+    ...(error.cause instanceof Error ? { cause: error.cause.message } : {}),
+  };
 }
 
 /** Nest's own lines in the service's log. Its start-up talk is debug. */
@@ -71,7 +94,10 @@ export class NestLog implements LoggerService {
   }
 
   error(message: unknown, ...rest: unknown[]): void {
-    this.logger.error({ ...this.fields(rest), ...(message instanceof Error ? { error: message } : {}) }, String(message));
+    this.logger.error(
+      { ...this.fields(rest), ...(message instanceof Error ? { error: message } : {}) },
+      String(message),
+    );
   }
 
   fatal(message: unknown, ...rest: unknown[]): void {

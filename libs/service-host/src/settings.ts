@@ -74,12 +74,16 @@ class Reader {
   choice<T extends string>(name: string, choices: readonly T[], fallback: T): T {
     const value = this.text(name);
     if (value === undefined) return fallback;
-    return choices.find((choice) => choice === value) ?? this.wrong(name, `must be one of ${choices.join(', ')}, not "${value}"`, fallback);
+    const known: readonly string[] = choices;
+    if (known.includes(value)) return value as T;
+    return this.wrong(name, `must be one of ${choices.join(', ')}, not "${value}"`, fallback);
   }
 
   token(name: string, fallback: string): string {
     const value = this.text(name) ?? fallback;
-    return isId('token', value) ? value : this.wrong(name, `must be 1 to 64 letters, digits, - or _, not "${value}"`, fallback);
+    return isId('token', value)
+      ? value
+      : this.wrong(name, `must be 1 to 64 letters, digits, - or _, not "${value}"`, fallback);
   }
 
   /** A value may hold a password, so it is not repeated. */
@@ -88,20 +92,34 @@ class Reader {
     if (value === undefined) return undefined;
     // A MongoDB URL may name several hosts, which URL does not parse.
     const protocol = /^[a-z+]+:(?=\/\/[^/\s]+)/.exec(value)?.[0];
-    return protocol && protocols.includes(protocol) ? value : this.wrong(name, `must be a URL with ${protocols.join(' or ')}//`, undefined);
+    return protocol && protocols.includes(protocol)
+      ? value
+      : this.wrong(name, `must be a URL with ${protocols.join(' or ')}//`, undefined);
   }
 
   brokerUrls(name: string, required: boolean): string {
     const fallback = 'nats://127.0.0.1:4222';
     const value = this.text(name);
-    if (value === undefined) return required ? this.wrong(name, 'is required in the profile production', fallback) : fallback;
-    const fit = value.split(',').every((url) => URL.canParse(url) && ['nats:', 'tls:'].includes(new URL(url).protocol));
-    return fit ? value : this.wrong(name, 'must be nats://host:port or tls://host:port, several separated by commas', fallback);
+    if (value === undefined)
+      return required ? this.wrong(name, 'is required in the profile production', fallback) : fallback;
+    const fit = value
+      .split(',')
+      .every((url) => URL.canParse(url) && ['nats:', 'tls:'].includes(new URL(url).protocol));
+    return fit
+      ? value
+      : this.wrong(
+          name,
+          'must be nats://host:port or tls://host:port, several separated by commas',
+          fallback,
+        );
   }
 
   secretKey(name: string, required: boolean): Buffer | undefined {
     const value = this.text(name);
-    if (value === undefined) return required ? this.wrong(name, 'is required in the profile production: 32 bytes as hex or base64', undefined) : undefined;
+    if (value === undefined)
+      return required
+        ? this.wrong(name, 'is required in the profile production: 32 bytes as hex or base64', undefined)
+        : undefined;
     return decodeSecretKey(value) ?? this.wrong(name, 'must be 32 bytes as hex or base64', undefined);
   }
 

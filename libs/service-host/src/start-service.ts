@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Broker, type BrokerEvent, connectBroker, ConnectionWatch, JetStreamStrategy } from '@runledger/nest-jetstream';
+import {
+  type Broker,
+  type BrokerEvent,
+  connectBroker,
+  ConnectionWatch,
+  JetStreamStrategy,
+} from '@runledger/nest-jetstream';
 import { JetStreamRunLog } from '@runledger/run-log';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
@@ -28,6 +34,14 @@ export interface StartOptions {
   signal?: AbortSignal;
 }
 
+/** The service was closed before it was up. */
+export class ServiceClosed extends Error {
+  constructor(name: string, options: ErrorOptions) {
+    super(`${name} was closed before it was up`, options);
+    this.name = 'ServiceClosed';
+  }
+}
+
 /**
  * Starts one service. `/healthz` answers at once; the broker and the stream RUNS are waited for as long as it takes,
  * visible on `/readyz` and in the log; consumers start after `onModuleInit` and `onApplicationBootstrap`.
@@ -41,9 +55,14 @@ export interface StartOptions {
  *     import { runService } from '@runledger/service-host';
  *     await runService(definition);
  *
- * @throws Error with one clear line: a port in use, a broker that is too old or refuses us, two handlers of one durable.
+ * @throws ServiceClosed when it is closed (a signal, `options.signal`) before it is up; Error with one clear line: a port
+ * in use, a broker that is too old or refuses us, two handlers of one durable.
  */
-export async function startService(definition: ServiceDefinition, settings: Settings, options: StartOptions = {}): Promise<RunningService> {
+export async function startService(
+  definition: ServiceDefinition,
+  settings: Settings,
+  options: StartOptions = {},
+): Promise<RunningService> {
   const host = new ServiceHost(definition, settings, options);
   await host.start();
   return host.running();
@@ -69,40 +88,66 @@ class ServiceHost {
     private readonly options: StartOptions,
   ) {
     const { name } = definition;
-    this.logger = options.logger?.child({ service: name, instance: this.instance }) ?? serviceLog({ service: name, instance: this.instance, level: settings.logLevel });
+    this.logger =
+      options.logger?.child({ service: name, instance: this.instance }) ??
+      serviceLog({ service: name, instance: this.instance, level: settings.logLevel });
     this.metrics.setDefaultLabels({ service: name });
     collectDefaultMetrics({ register: this.metrics });
   }
 
   async start(): Promise<void> {
     const { definition, settings, options } = this;
-    if (options.signals) this.signals = watchSignals(this.logger, this.drainMs() + CLOSE_MS, () => this.close());
-    options.signal?.addEventListener('abort', () => this.aborted.abort(options.signal?.reason), { once: true });
+    if (options.signals)
+      this.signals = watchSignals(this.logger, this.drainMs() + CLOSE_MS, () => this.close());
+    options.signal?.addEventListener('abort', () => this.aborted.abort(options.signal?.reason), {
+      once: true,
+    });
     try {
       this.readiness.set('start', () => Promise.reject(new Error('starting')));
-      this.ops = await startOpsServer({ service: definition.name, instance: this.instance, host: settings.host, port: settings.opsPort, metrics: this.metrics, readiness: this.readiness });
-      this.logger.info({ ops_url: this.ops.url, pid: process.pid }, `${definition.name} starts; health, readiness and metrics at ${this.ops.url}`);
+      this.ops = await startOpsServer({
+        service: definition.name,
+        instance: this.instance,
+        host: settings.host,
+        port: settings.opsPort,
+        metrics: this.metrics,
+        readiness: this.readiness,
+      });
+      this.logger.info(
+        { ops_url: this.ops.url, pid: process.pid },
+        `${definition.name} starts; health, readiness and metrics at ${this.ops.url}`,
+      );
       const broker = await this.connect();
       await options.bootstrap?.(broker);
       await waitForLog(broker, this.readiness, this.logger, this.aborted.signal);
       await this.startApp(broker);
       this.readiness.delete('start');
       this.logger.info({ ...(this.app?.url ? { url: this.app.url } : {}) }, `${definition.name} is up`);
-    } catch (error) {
+    } catch (cause) {
+      const wanted = this.aborted.signal.aborted;
       await this.close();
-      throw error;
+      throw wanted ? new ServiceClosed(definition.name, { cause }) : cause;
     }
   }
 
   running(): RunningService {
     const { definition, instance, ops, app } = this;
     if (!ops || !app) throw new Error('not started');
-    return { name: definition.name, instance, opsUrl: ops.url, ...(app.url ? { url: app.url } : {}), close: () => this.close() };
+    return {
+      name: definition.name,
+      instance,
+      opsUrl: ops.url,
+      ...(app.url ? { url: app.url } : {}),
+      close: () => this.close(),
+    };
   }
 
   private async connect(): Promise<Broker> {
     const { definition, settings } = this;
-    const connected = new Gauge({ name: 'runledger_broker_connected', help: '1 when the broker is connected', registers: [this.metrics] });
+    const connected = new Gauge({
+      name: 'runledger_broker_connected',
+      help: '1 when the broker is connected',
+      registers: [this.metrics],
+    });
     this.readiness.set('broker', () => Promise.reject(new Error('not connected yet')));
     this.broker = await connectBroker({
       url: settings.natsUrl,
@@ -121,7 +166,15 @@ class ServiceHost {
   private async startApp(broker: Broker): Promise<void> {
     const { definition, settings, logger, metrics, instance } = this;
     const runLog = new JetStreamRunLog(broker, { writer: `${definition.name}/${instance}` });
-    const context: ServiceContext = { name: definition.name, instance, settings, broker, runLog, logger, metrics };
+    const context: ServiceContext = {
+      name: definition.name,
+      instance,
+      settings,
+      broker,
+      runLog,
+      logger,
+      metrics,
+    };
     this.context = context;
     const consumers = new ConsumerMetrics(metrics);
     const strategy = new JetStreamStrategy({
@@ -137,7 +190,8 @@ class ServiceHost {
     consumers.states = () => strategy.states();
     this.app = await startHostApp(definition, context, strategy);
     this.watchConsumers(strategy);
-    for (const [name, check] of Object.entries(definition.readiness?.(context) ?? {})) this.readiness.set(name, check);
+    for (const [name, check] of Object.entries(definition.readiness?.(context) ?? {}))
+      this.readiness.set(name, check);
   }
 
   private watchConsumers(strategy: JetStreamStrategy): void {
@@ -186,7 +240,9 @@ class ServiceHost {
     if (!work) return;
     const done = new AbortController();
     const late = pause(ms, true, { signal: done.signal }).catch(() => false);
-    const closed = work.catch((error: unknown) => this.logger.error({ error }, `closing ${what} failed`)).then(() => false);
+    const closed = work
+      .catch((error: unknown) => this.logger.error({ error }, `closing ${what} failed`))
+      .then(() => false);
     if (await Promise.race([closed, late])) this.logger.error({}, `${what} did not close within ${ms} ms`);
     done.abort();
   }

@@ -7,7 +7,12 @@ const LOG = 'RUNS';
 const SAY_AGAIN_MS = 30_000;
 
 /** Resolves when the stream RUNS exists. It is made by the bootstrap, never by a service. */
-export async function waitForLog(broker: Broker, readiness: Readiness, logger: Logger, signal: AbortSignal): Promise<void> {
+export async function waitForLog(
+  broker: Broker,
+  readiness: Readiness,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   let problem = 'not looked yet';
   let saidAt = Number.NEGATIVE_INFINITY;
   readiness.set('log', () => Promise.reject(new Error(problem)));
