@@ -16,13 +16,15 @@ import { AdmissionConsumer } from './consumers/admission.ts';
     {
       provide: Admission,
       inject: [SERVICE_CONTEXT, QueuePositions],
-      useFactory: ({ broker, runLog, settings }: ServiceContext, positions: QueuePositions) =>
-        new Admission({
+      useFactory: ({ broker, runLog, settings }: ServiceContext, positions: QueuePositions) => {
+        const admission: Admission = new Admission({
           broker,
           runLog,
           limits: { rootRunsPerUser: settings.rootRunsPerUser, childrenPerRoot: 16 },
-          onChange: (tenantId, ledger) => positions.changed(tenantId, ledger.entries),
-        }),
+          onChange: (tenantId) => positions.changed(tenantId, () => admission.entries(tenantId)),
+        });
+        return admission;
+      },
     },
   ],
 })

@@ -3,7 +3,8 @@
  * so that repeats, reordering and second replicas are harmless.
  *
  * 1. A grant is stored before its work message is published; a grant without a message is repaired by repeating it.
- * 2. Within a tenant, decisions are made one after the other; across processes the ledger's expectation orders them.
+ * 2. Within a tenant, decisions are made one after the other; across processes the ledger's expectation orders them, and
+ *    "nothing to do" is only believed when nobody else has written.
  * 3. A run keeps its slot through a handover, and gives it up when it parks or ends.
  */
 import type { Run } from '@runledger/run';
@@ -19,8 +20,8 @@ export interface AdmissionParts {
   broker: Broker;
   runLog: RunLog;
   limits: AdmissionLimits;
-  /** Called with a tenant's ledger after it changed. */
-  onChange: (tenantId: string, ledger: TenantLedger) => void;
+  /** Called after this process has changed a tenant's ledger. */
+  onChange: (tenantId: string) => void;
 }
 
 export class Admission {
@@ -63,6 +64,14 @@ export class Admission {
     );
     for (const entry of granted) await this.settle({ tenant_id: tenantId, run_id: entry.run_id });
     await this.#inTurn(tenantId, (ledger) => this.#grantNext(tenantId, ledger));
+  }
+
+  /** A tenant's entries as they are stored. */
+  entries(tenantId: string): Promise<{ entries: AdmissionEntry[]; as_of: number }> {
+    return this.#inTurn(tenantId, async (ledger) => ({
+      entries: [...ledger.entries.values()],
+      as_of: ledger.lastSequence,
+    }));
   }
 
   async #seekSlot(address: RunAddress, run: Run): Promise<void> {
@@ -119,8 +128,10 @@ export class Admission {
     for (let attempt = 0; ; attempt++) {
       try {
         await ledger.load();
+        const writes = ledger.writes;
         const result = await decide(ledger);
-        this.parts.onChange(tenantId, ledger);
+        if (ledger.writes !== writes) this.parts.onChange(tenantId);
+        else if (!(await ledger.isCurrent())) continue;
         return result;
       } catch (error) {
         if (!(error instanceof LedgerMoved) || attempt >= MOVED_RETRIES) throw error;

@@ -1,10 +1,12 @@
-import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
+import { JetStreamApiError } from '@nats-io/jetstream';
 import { headers } from '@nats-io/nats-core';
 import type { Broker } from '@runledger/nest-jetstream';
+import { directPage } from '@runledger/run-log';
 import { admissionKey, bucketSubject } from '@runledger/wire';
 import type { AdmissionEntry } from './entry.ts';
 
 const BUCKET_STREAM = 'KV_admission';
+const READ_TIMEOUT_MS = 5_000;
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 
 /** Another writer was first: the tenant's entries are to be read again and the decision made anew. */
@@ -17,6 +19,7 @@ export class LedgerMoved extends Error {}
 export class TenantLedger {
   readonly entries = new Map<string, AdmissionEntry>();
   #lastSequence: number | undefined;
+  #writes = 0;
 
   constructor(
     private readonly broker: Broker,
@@ -25,20 +28,44 @@ export class TenantLedger {
 
   async load(): Promise<void> {
     if (this.#lastSequence !== undefined) return;
-    const jsm = await this.broker.jsm();
     const filter = bucketSubject('admission', `${this.tenantId}.>`);
     this.entries.clear();
     let last = 0;
-    for (;;) {
-      const page = await readPage(jsm, filter, last + 1);
+    for (let done = false; !done;) {
+      const page = await directPage(
+        this.broker.nc,
+        BUCKET_STREAM,
+        { seq: last + 1, next_by_subj: filter },
+        READ_TIMEOUT_MS,
+      );
       for (const message of page) {
         last = message.seq;
-        if (message.entry) this.entries.set(message.entry.run_id, message.entry);
-        else this.entries.delete(message.run_id);
+        const runId = message.subject.split('.').at(-1) ?? '';
+        if (message.headers.get('KV-Operation')) this.entries.delete(runId);
+        else this.entries.set(runId, JSON.parse(message.text) as AdmissionEntry);
       }
-      if (page.length === 0) break;
+      done = page.length === 0;
     }
     this.#lastSequence = last;
+  }
+
+  get lastSequence(): number {
+    return this.#lastSequence ?? 0;
+  }
+
+  get writes(): number {
+    return this.#writes;
+  }
+
+  /** Whether nobody else has written since: a decision that writes nothing is only worth something then. */
+  async isCurrent(): Promise<boolean> {
+    const jsm = await this.broker.jsm();
+    const last = await jsm.streams.getMessage(BUCKET_STREAM, {
+      last_by_subj: bucketSubject('admission', `${this.tenantId}.>`),
+    });
+    if ((last?.seq ?? 0) === this.#lastSequence) return true;
+    this.#lastSequence = undefined;
+    return false;
   }
 
   async put(entry: AdmissionEntry): Promise<void> {
@@ -69,6 +96,7 @@ export class TenantLedger {
         },
       );
       this.#lastSequence = ack.seq;
+      this.#writes += 1;
     } catch (error) {
       // Whatever happened, the next decision starts from what is stored.
       this.#lastSequence = undefined;
@@ -76,21 +104,4 @@ export class TenantLedger {
       throw error;
     }
   }
-}
-
-interface LedgerMessage {
-  seq: number;
-  run_id: string;
-  entry: AdmissionEntry | undefined;
-}
-
-async function readPage(jsm: JetStreamManager, filter: string, from: number): Promise<LedgerMessage[]> {
-  const page: LedgerMessage[] = [];
-  const batch = await jsm.direct.getBatch(BUCKET_STREAM, { seq: from, batch: 1_000, next_by_subj: filter });
-  for await (const message of batch) {
-    const run_id = message.subject.split('.').at(-1) ?? '';
-    const deleted = message.header.get('KV-Operation') !== '';
-    page.push({ seq: message.seq, run_id, entry: deleted ? undefined : message.json<AdmissionEntry>() });
-  }
-  return page;
 }

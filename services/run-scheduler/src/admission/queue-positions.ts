@@ -6,7 +6,13 @@ import { queues, type AdmissionEntry } from './entry.ts';
 
 const SETTLE_MS = 100;
 
-/** Writes each user's queue to bucket `queue` after it has changed: `{run_ids: […]}` in the order of their turn. */
+/** A user's queue as it stands in bucket `queue`. `as_of` is the ledger's sequence it was read at: a newer one wins. */
+interface StoredQueue {
+  run_ids: string[];
+  as_of: number;
+}
+
+/** Writes each user's queue after the ledger has changed, in the order of their turn. */
 export class QueuePositions {
   #bucket: Promise<KV> | undefined;
   #written = new Map<string, string>();
@@ -17,12 +23,12 @@ export class QueuePositions {
     private readonly logger: Logger,
   ) {}
 
-  /** Soon; many changes in a row are one write. */
-  changed(tenantId: string, entries: ReadonlyMap<string, AdmissionEntry>): void {
+  /** Soon; many changes in a row are one write. `read` gives the tenant's entries as they are stored. */
+  changed(tenantId: string, read: () => Promise<{ entries: AdmissionEntry[]; as_of: number }>): void {
     if (this.#pending.has(tenantId)) return;
     const timer = setTimeout(() => {
       this.#pending.delete(tenantId);
-      this.#write(tenantId, entries).catch((error: unknown) => {
+      this.#write(tenantId, read).catch((error: unknown) => {
         this.#bucket = undefined;
         this.logger.warn({
           event: 'scheduler.queue.not_written',
@@ -40,21 +46,27 @@ export class QueuePositions {
     this.#pending.clear();
   }
 
-  async #write(tenantId: string, entries: ReadonlyMap<string, AdmissionEntry>): Promise<void> {
-    const bucket = await (this.#bucket ??= new Kvm(this.broker.js).open('queue'));
-    const now = queues(entries.values());
-    for (const [userId, runIds] of now) await this.#put(bucket, queueKey(tenantId, userId), runIds);
+  async #write(
+    tenantId: string,
+    read: () => Promise<{ entries: AdmissionEntry[]; as_of: number }>,
+  ): Promise<void> {
+    const { entries, as_of } = await read();
+    const now = queues(entries);
     for (const key of this.#written.keys()) {
       const [tenant, user = ''] = key.split('.');
-      if (tenant === tenantId && !now.has(user)) await this.#put(bucket, key, []);
+      if (tenant === tenantId && !now.has(user)) now.set(user, []);
     }
+    for (const [userId, run_ids] of now) await this.#put(queueKey(tenantId, userId), { run_ids, as_of });
   }
 
-  async #put(bucket: KV, key: string, run_ids: string[]): Promise<void> {
-    const text = JSON.stringify({ run_ids });
-    if (this.#written.get(key) === text) return;
-    await bucket.put(key, text);
-    this.#written.set(key, text);
-    if (run_ids.length === 0) this.#written.delete(key);
+  async #put(key: string, queue: StoredQueue): Promise<void> {
+    const order = queue.run_ids.join();
+    if (this.#written.get(key) === order) return;
+    const bucket = await (this.#bucket ??= new Kvm(this.broker.js).open('queue'));
+    const stored = await bucket.get(key);
+    const newer = stored?.operation === 'PUT' && stored.json<StoredQueue>().as_of > queue.as_of;
+    if (!newer) await bucket.put(key, JSON.stringify(queue), { previousSeq: stored?.revision ?? 0 });
+    if (queue.run_ids.length === 0) this.#written.delete(key);
+    else this.#written.set(key, order);
   }
 }

@@ -1,0 +1,46 @@
+import { startLocalStack, type LocalStack } from './local-stack.ts';
+
+const say = (line: string): void => void process.stderr.write(`runledger: ${line}\n`);
+
+function greet(stack: LocalStack): void {
+  const key = stack.keyIsNew
+    ? `\nkey    ${stack.key.api_key}   (also in the data folder; the CLI finds it by itself)\n`
+    : '\n';
+  process.stdout.write(`ready  ${stack.url}
+${key}
+try, in another terminal:
+  npx runledger run hello -i message=hi
+  npx runledger start ticker -i count=30 -i every_ms=1000
+  npx runledger watch <run id>
+
+Ctrl-C stops everything and loses nothing.
+`);
+}
+
+/** The first signal drains, the second ends at once. */
+function closeOnSignals(stack: LocalStack): void {
+  let closing = false;
+  const onSignal = (): void => {
+    if (closing) process.exit(130);
+    closing = true;
+    say('stopping; again to end at once');
+    stack.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        say(`the stop was not orderly: ${String(error)}`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+}
+
+try {
+  const stack = await startLocalStack(process.env, say);
+  closeOnSignals(stack);
+  greet(stack);
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}
