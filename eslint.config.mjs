@@ -14,7 +14,10 @@ export default tseslint.config(
     plugins: { '@nx': nx },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
@@ -31,9 +34,32 @@ export default tseslint.config(
             { sourceTag: 'layer:proto', onlyDependOnLibsWithTags: [] },
             { sourceTag: 'layer:fold', onlyDependOnLibsWithTags: ['layer:domain', 'layer:proto'] },
             { sourceTag: 'layer:adapter', onlyDependOnLibsWithTags: ['layer:domain', 'layer:fold'] },
-            { sourceTag: 'layer:host', onlyDependOnLibsWithTags: ['layer:domain', 'layer:fold', 'layer:adapter'] },
-            { sourceTag: 'layer:service', onlyDependOnLibsWithTags: ['layer:domain', 'layer:harness', 'layer:fold', 'layer:adapter', 'layer:host'] },
-            { sourceTag: 'layer:composition', onlyDependOnLibsWithTags: ['layer:domain', 'layer:fold', 'layer:adapter', 'layer:host', 'layer:servers', 'layer:service'] },
+            {
+              sourceTag: 'layer:host',
+              onlyDependOnLibsWithTags: ['layer:domain', 'layer:fold', 'layer:adapter'],
+            },
+            {
+              sourceTag: 'layer:service',
+              onlyDependOnLibsWithTags: [
+                'layer:domain',
+                'layer:harness',
+                'layer:fold',
+                'layer:adapter',
+                'layer:host',
+              ],
+            },
+            {
+              sourceTag: 'layer:composition',
+              onlyDependOnLibsWithTags: [
+                'layer:domain',
+                'layer:fold',
+                'layer:adapter',
+                'layer:host',
+                'layer:servers',
+                'layer:service',
+                'layer:proto',
+              ],
+            },
             { sourceTag: 'layer:client', onlyDependOnLibsWithTags: ['layer:proto'] },
             { sourceTag: 'layer:client-app', onlyDependOnLibsWithTags: ['layer:client'] },
             { sourceTag: 'layer:servers', onlyDependOnLibsWithTags: [] },
@@ -47,7 +73,12 @@ export default tseslint.config(
     files: ['libs/run/src/**/*.ts', 'libs/run-views/src/**/*.ts'],
     rules: {
       'no-restricted-imports': ['error', { patterns: [{ group: ['node:*'], message: pureMessage }] }],
-      'no-restricted-globals': ['error', ...['Date', 'process', 'Buffer', 'crypto', 'performance', 'setTimeout', 'setInterval', 'fetch'].map((name) => ({ name, message: pureMessage }))],
+      'no-restricted-globals': [
+        'error',
+        ...['Date', 'process', 'Buffer', 'crypto', 'performance', 'setTimeout', 'setInterval', 'fetch'].map(
+          (name) => ({ name, message: pureMessage }),
+        ),
+      ],
       'no-restricted-properties': ['error', { object: 'Math', property: 'random', message: pureMessage }],
     },
   },
@@ -64,5 +95,20 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-return': 'off',
     },
   },
-  { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', fetch: 'readonly', Buffer: 'readonly' } } },
+  {
+    files: ['**/*.mjs'],
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+        fetch: 'readonly',
+        Buffer: 'readonly',
+      },
+    },
+  },
 );

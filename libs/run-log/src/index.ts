@@ -11,3 +11,4 @@ export type {
 export { HoldLost, LogUnavailable } from './faults.ts';
 export { JetStreamRunLog, type JetStreamRunLogOptions } from './jetstream/jetstream-run-log.ts';
 export { MemoryRunLog } from './memory/memory-run-log.ts';
+export { directPage, type DirectMessage } from './jetstream/direct-page.ts';
