@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify
 import { ulid } from 'ulid';
 import type { ProblemCode } from '../problem/codes.ts';
 import { problemFromError } from '../problem/from-error.ts';
-import { Problem } from '../problem/problem.ts';
+import { invalid, Problem } from '../problem/problem.ts';
 import { PROBLEM_TYPE, sendProblem } from '../problem/send-problem.ts';
 
 export const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -29,9 +29,15 @@ export function serverOptions(): FastifyServerOptions & { http: ServerOptions } 
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 100, ignoreTrailingSlash: false },
     frameworkErrors: (error, request, reply) =>
-      sendProblem(problemFromError(error), request as FastifyRequest, reply as unknown as FastifyReply),
+      sendProblem(routingProblem(error), request as FastifyRequest, reply as unknown as FastifyReply),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error.code, socket),
   };
+}
+
+function routingProblem(error: { code: string }): Problem {
+  if (error.code === 'FST_ERR_BAD_URL')
+    return invalid([{ in: 'path', pointer: '', detail: 'holds an escape that cannot be decoded' }]);
+  return problemFromError(error);
 }
 
 /** What could not even be read as HTTP never becomes a request: the answer is written to the socket. */
