@@ -22,6 +22,7 @@ export default {
       },
     ],
   },
+  reporters: ['default', '<rootDir>/deploy/workspace/summary-reporter.mjs'],
   testTimeout: 30_000,
   workerIdleMemoryLimit: '1GB',
   maxWorkers: 2,

@@ -42,7 +42,7 @@ export async function findBroker(options: FindBrokerOptions): Promise<FoundBroke
     try {
       return { ...(await accepted(named)), how: 'named by RUNLEDGER_NATS_SERVER' };
     } catch (error) {
-      throw new Error(`RUNLEDGER_NATS_SERVER does not fit: ${oneLine(error)}`);
+      throw new Error(`RUNLEDGER_NATS_SERVER does not fit: ${oneLine(error)}`, { cause: error });
     }
   }
   const reasons: string[] = [];

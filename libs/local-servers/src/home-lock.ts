@@ -20,7 +20,7 @@ export function lockHome(home: string): HomeLock {
   } catch (error) {
     lock.close();
     if (!String(error).includes('locked')) throw error;
-    throw new Error(`${home} is in use by another Runledger (process ${holder(note)})`);
+    throw new Error(`${home} is in use by another Runledger (process ${holder(note)})`, { cause: error });
   }
   writeFileSync(note, String(process.pid));
   return { release: () => lock.close() };

@@ -68,7 +68,7 @@ async function get(url: string, { patienceMs }: Search): Promise<Buffer> {
     return Buffer.from(await response.arrayBuffer());
   } catch (error) {
     const cause = error !== null && typeof error === 'object' && 'cause' in error ? error.cause : error;
-    throw new Error(`${url}: ${oneLine(cause)}`);
+    throw new Error(`${url}: ${oneLine(cause)}`, { cause: error });
   } finally {
     clearTimeout(noSign);
     clearTimeout(tooLong);

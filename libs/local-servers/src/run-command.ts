@@ -44,7 +44,7 @@ export async function runCommand(
     throw new Error(`${command} ${ending ?? `ended with ${code}: ${lastLine(wrong) || lastLine(out)}`}`);
   } catch (error) {
     if (typeof error === 'object' && error !== null && 'code' in error) {
-      throw new Error(`${command} cannot be run (${String(error.code)})`);
+      throw new Error(`${command} cannot be run (${String(error.code)})`, { cause: error });
     }
     throw error;
   } finally {

@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 
 export interface Watchdog {
   /** Ends the watch; the watched process lives on. */
@@ -12,18 +13,14 @@ export interface Watchdog {
  */
 export function tieToThisProcess(pid: number, folder?: string): Watchdog {
   const script = 'read -r _; kill -9 "$1" 2>/dev/null; [ -n "$2" ] && rm -rf "$2"';
-  const shell: ChildProcess = spawn(
-    '/bin/sh',
-    ['-c', script, 'runledger-watchdog', String(pid), folder ?? ''],
-    {
-      detached: true,
-      stdio: ['pipe', 'ignore', 'ignore'],
-    },
-  );
+  const shell = spawn('/bin/sh', ['-c', script, 'runledger-watchdog', String(pid), folder ?? ''], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
   shell.on('error', () => undefined);
   shell.unref();
   const pipe = shell.stdin;
-  pipe?.on('error', () => undefined);
-  if (pipe !== null && 'unref' in pipe && typeof pipe.unref === 'function') pipe.unref();
+  pipe.on('error', () => undefined);
+  if (pipe instanceof Socket) pipe.unref();
   return { dismiss: () => void shell.kill('SIGKILL') };
 }

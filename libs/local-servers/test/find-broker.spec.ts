@@ -50,7 +50,7 @@ async function folderWithReal(): Promise<string> {
   return folder;
 }
 
-async function serve(answer: (path: string) => Buffer | string | undefined | 'hang'): Promise<string> {
+async function serve(answer: (path: string) => Buffer | string | undefined): Promise<string> {
   const server = createServer((asked, response) => {
     const body = answer(asked.url ?? '');
     if (body === 'hang') return;

@@ -14,7 +14,7 @@ import { isAlive, until } from './until.ts';
 
 let binary: string;
 let home: string;
-let running: LocalBroker[] = [];
+const running: LocalBroker[] = [];
 let lines: string[] = [];
 let ends: BrokerEnd[] = [];
 

@@ -191,7 +191,7 @@ export async function startBroker(options: TestBrokerOptions = {}): Promise<Test
   const { path: binary } = await findBroker({ cacheDir: cacheFolder(), log: () => undefined });
   const folder = await temporaryFolder('runledger-broker-');
   const storeDir = options.storeDir ?? join(folder.path, 'store');
-  const broker = new RealBroker(binary, folder.path, storeDir, options, folder.remove);
+  const broker = new RealBroker(binary, folder.path, storeDir, options, () => folder.remove());
   try {
     await broker.start();
   } catch (error) {
