@@ -161,10 +161,12 @@ export class ConsumerRunner {
     await this.slots.take();
     this.lastMessageAt = Date.now();
     this.pending = message.info.pending;
-    const task = this.hold(message).finally(() => {
-      this.running.delete(task);
-      this.slots.release();
-    });
+    const task = this.hold(message)
+      .catch((error: unknown) => this.unexpected(message, error))
+      .finally(() => {
+        this.running.delete(task);
+        this.slots.release();
+      });
     this.running.add(task);
   }
 
@@ -215,6 +217,15 @@ export class ConsumerRunner {
     } catch (error) {
       return outcomeOfError(error);
     }
+  }
+
+  /** Only an observer or a logger can fail here; the message, if it is not settled, comes again after ack_wait. */
+  private unexpected(message: JsMsg, error: unknown): void {
+    const { durable } = this.definition;
+    this.setup.logger.error(
+      { durable, subject: message.subject, error: describe(error) },
+      'a delivery was not recorded',
+    );
   }
 
   private async backOff(failures: number): Promise<void> {

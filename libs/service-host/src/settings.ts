@@ -83,7 +83,7 @@ class Reader {
     const value = this.text(name) ?? fallback;
     return isId('token', value)
       ? value
-      : this.wrong(name, `must be 1 to 64 letters, digits, - or _, not "${value}"`, fallback);
+      : this.wrong(name, `must be 1 to 64 letters, digits, - or _, not "${String(value)}"`, fallback);
   }
 
   /** A value may hold a password, so it is not repeated. */

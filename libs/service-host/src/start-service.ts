@@ -81,6 +81,7 @@ class ServiceHost {
   private app: HostApp | undefined;
   private signals: ProcessSignals | undefined;
   private closing: Promise<void> | undefined;
+  private late = false;
 
   constructor(
     private readonly definition: ServiceDefinition,
@@ -98,7 +99,7 @@ class ServiceHost {
   async start(): Promise<void> {
     const { definition, settings, options } = this;
     if (options.signals)
-      this.signals = watchSignals(this.logger, this.drainMs() + CLOSE_MS, () => this.close());
+      this.signals = watchSignals(this.logger, this.drainMs() + CLOSE_MS, () => this.closeForSignal());
     options.signal?.addEventListener('abort', () => this.aborted.abort(options.signal?.reason), {
       once: true,
     });
@@ -224,6 +225,11 @@ class ServiceHost {
     return this.closing;
   }
 
+  private async closeForSignal(): Promise<void> {
+    await this.close();
+    if (this.late) throw new Error('not everything closed in time');
+  }
+
   private async closeInOrder(): Promise<void> {
     this.readiness.set('shutdown', () => Promise.reject(new Error('shutting down')));
     this.aborted.abort(new Error('the service is closed'));
@@ -243,7 +249,10 @@ class ServiceHost {
     const closed = work
       .catch((error: unknown) => this.logger.error({ error }, `closing ${what} failed`))
       .then(() => false);
-    if (await Promise.race([closed, late])) this.logger.error({}, `${what} did not close within ${ms} ms`);
+    if (await Promise.race([closed, late])) {
+      this.late = true;
+      this.logger.error({}, `${what} did not close within ${ms} ms`);
+    }
     done.abort();
   }
 }

@@ -33,10 +33,10 @@ describe('a service as a process', () => {
     await folder?.remove();
   });
 
-  function start(env: Record<string, string>): Child {
+  function start(env: Record<string, string>, args = ['idle']): Child {
     const child = spawn(
       process.execPath,
-      [fileURLToPath(new URL('fixtures/idle-service.mjs', import.meta.url))],
+      [fileURLToPath(new URL('fixtures/service.mjs', import.meta.url)), ...args],
       {
         env: { PATH: process.env['PATH'] ?? '', RUNLEDGER_HOME: folder.path, ...env },
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -76,5 +76,28 @@ describe('a service as a process', () => {
     expect(child.output()).toBe(
       'reconciler: wrong settings: RUNLEDGER_SLOTS must be a whole number from 1 to 10000, not "many"\n',
     );
+  });
+
+  it('a second signal ends it at once', async () => {
+    const child = start({ RUNLEDGER_NATS_URL: server.url }, ['hang', '60000']);
+    await waitFor(() => child.output().includes('reconciler is up'), { describe: () => child.output() });
+    process.kill(child.pid, 'SIGTERM');
+    await waitFor(() => child.output().includes('shutting down'), { describe: () => child.output() });
+    process.kill(child.pid, 'SIGINT');
+    expect(await child.ended).toBe(130);
+  });
+
+  it('a shutdown that takes longer than it may ends with exit code 1', async () => {
+    const child = start({ RUNLEDGER_NATS_URL: server.url }, ['hang', '100']);
+    await waitFor(() => child.output().includes('reconciler is up'), { describe: () => child.output() });
+    process.kill(child.pid, 'SIGTERM');
+    expect(await child.ended).toBe(1);
+    expect(child.output()).toContain('the application did not close within');
+  });
+
+  it('a connection that is closed for good ends it with exit code 1 and a line that says so', async () => {
+    const child = start({ RUNLEDGER_NATS_URL: server.url }, ['cut']);
+    expect(await child.ended).toBe(1);
+    expect(child.output()).toContain('the connection to the broker is closed for good');
   });
 });
