@@ -3,7 +3,7 @@ import type { AnyEvent } from '@runledger/run';
 import { applyCommit, type RunView } from '@runledger/run-views';
 import type { RunAddress, RunLog, StoredLine } from '@runledger/run-log';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
-import { admissionKey, chainDigest, decodeEvent } from '@runledger/wire';
+import { queueKey, chainDigest, decodeEvent } from '@runledger/wire';
 import { Buckets } from '../../broker/buckets.ts';
 import { Problem } from '../../problem/problem.ts';
 import { Views } from '../views.ts';
@@ -42,10 +42,10 @@ export class RunReader {
   /** The run's place among the queued ones, while it has one. */
   async queuePosition(view: RunView): Promise<number | null> {
     if (view.status !== 'queued') return null;
-    const entry = await this.buckets.get('queue', admissionKey(view.tenant_id, view.run_id));
-    if (!entry) return null;
-    const { position } = JSON.parse(entry.text) as { position?: unknown };
-    return typeof position === 'number' ? position : null;
+    const entry = await this.buckets.get('queue', queueKey(view.tenant_id, view.user_id));
+    const { run_ids } = JSON.parse(entry?.text ?? '{}') as { run_ids?: string[] };
+    const index = run_ids?.indexOf(view.run_id) ?? -1;
+    return index < 0 ? null : index + 1;
   }
 
   async #stored(address: RunAddress): Promise<RunView | undefined> {
