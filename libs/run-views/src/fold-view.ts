@@ -79,7 +79,10 @@ const FOLDS: { [T in EventType]: Fold } = {
   'stop.requested': (view, data, event) => ({
     status: 'stopping',
     waiting_on: null,
-    stop: { mode: text(data.mode), reason: text(data.reason), requested_at: event.at },
+    // The first request; only the mode follows a later one.
+    stop: view.stop
+      ? { ...view.stop, mode: text(data.mode) }
+      : { mode: text(data.mode), reason: text(data.reason), requested_at: event.at },
   }),
   'stop.observed': NOTHING,
   'nudge.received': NOTHING,

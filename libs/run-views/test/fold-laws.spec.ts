@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { AnyEvent, EventType } from '@runledger/run';
+import { emptyRun, evolve, type AnyEvent, type EventType } from '@runledger/run';
 import fc from 'fast-check';
 import { addDecimal, applyCommit, foldEvents, foldView, type RunView } from '../src/index.ts';
 import { eventOf, RUN_ID, stamp, TYPES } from './run-history.ts';
@@ -45,6 +45,37 @@ describe('laws of the fold', () => {
         expect(byCommit?.digest).not.toBe('');
         expect(foldEvents(events)).toEqual(byEvent);
       }),
+    );
+  });
+
+  it('says of a run what the domain says of it', () => {
+    fc.assert(
+      fc.property(aHistory, (events) => {
+        const view = foldEvents(events) as RunView;
+        const run = events.reduce(evolve, emptyRun(RUN_ID));
+        expect({
+          seq: view.seq,
+          status: view.status,
+          waiting_on: view.waiting_on,
+          attempt: view.attempt,
+          turns: view.usage.turns,
+          limits: view.limits,
+          started_at: view.started_at,
+          ended_at: view.completed_at,
+          stop: view.stop && [view.stop.mode, view.stop.reason, view.stop.requested_at],
+        }).toEqual({
+          seq: run.seq,
+          status: run.status,
+          waiting_on: run.waiting_on,
+          attempt: run.attempt,
+          turns: run.turns,
+          limits: run.limits,
+          started_at: run.started_at,
+          ended_at: run.ended_at,
+          stop: run.stop && [run.stop.mode, run.stop.reason, run.stop.requested_at],
+        });
+      }),
+      { numRuns: 300 },
     );
   });
 

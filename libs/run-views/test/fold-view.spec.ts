@@ -135,6 +135,16 @@ describe('what a run used', () => {
   });
 });
 
+describe('a stop', () => {
+  it('keeps the first request, with the mode of the last', () => {
+    const view = foldEvents([
+      ...history('run.started', 'stop.requested'),
+      eventOf(4, 'stop.requested', { mode: 'kill', reason: 'now' }),
+    ]);
+    expect(view?.stop).toEqual({ mode: 'kill', reason: 'enough', requested_at: stamp(3) });
+  });
+});
+
 describe('recent progress', () => {
   it('is the newest tool call or turn, and the newest milestone', () => {
     expect(

@@ -25,7 +25,7 @@ export type Advance = 'applied' | 'held' | 'refolded';
 
 /** Views kept in memory; a view is mostly its input and result, 64 KiB each at most. */
 const CACHED_VIEWS = 500;
-/** Times that another writer may be first before the commit is left for later. */
+/** Refused writes, without the view having got further meanwhile, before the commits are left for later. */
 const LOST_RACES = 20;
 /** Events of one page when a hole is filled. */
 const PAGE = 1_000;
@@ -44,7 +44,8 @@ export class ViewProjector {
   /** Brings the run's view to the last of these commits, which follow one another. */
   async advance(address: RunAddress, commits: readonly FoldableCommit[]): Promise<Advance> {
     const key = `${address.tenant_id}.${address.run_id}`;
-    for (let race = 0; race < LOST_RACES; race += 1) {
+    let furthest = 0;
+    for (let lost = 0; lost < LOST_RACES; lost += 1) {
       const stored = this.#cache.get(key) ?? (await this.store.get(address.tenant_id, address.run_id));
       const { view, how } = await this.#fold(address, stored, commits);
       if (view === undefined || view === stored) return 'held';
@@ -59,8 +60,14 @@ export class ViewProjector {
         return how;
       }
       this.#cache.delete(key);
+      // A refusal because another writer has taken the view further is progress, and there is an end to it.
+      const now = stored?.seq ?? 0;
+      if (now > furthest) lost = 0;
+      furthest = Math.max(furthest, now);
     }
-    throw new ViewsUnavailable(`the view of run ${address.run_id} was changed ${LOST_RACES} times meanwhile`);
+    throw new ViewsUnavailable(
+      `the view of run ${address.run_id} cannot be written: ${LOST_RACES} writes were refused`,
+    );
   }
 
   async #fold(
