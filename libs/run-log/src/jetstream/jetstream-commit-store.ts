@@ -12,6 +12,7 @@ import {
   decodeCommit,
   liveSubject,
   parseRunSubject,
+  Poison,
   runSubject,
   type EncodedCommit,
 } from '@runledger/wire';
@@ -171,8 +172,10 @@ export class JetStreamCommitStore implements CommitStore {
   async *scan(): AsyncIterable<{ address: RunAddress; commit: StoredCommit }> {
     const jsm = await this.#manager();
     const until = (await jsm.streams.info(STREAM)).state.last_seq;
-    for await (const message of this.#messages(ALL_RUNS, 1, until))
-      yield { address: parseRunSubject(message.subject), commit: storedCommit(message) };
+    for await (const message of this.#messages(ALL_RUNS, 1, until)) {
+      const scanned = scannedCommit(message);
+      if (scanned) yield scanned;
+    }
   }
 
   async putBlob(key: string, text: string): Promise<void> {
@@ -240,6 +243,16 @@ function readAck(answer: Msg): Appended {
 
 function storedCommit(message: DirectMessage): StoredCommit {
   return { ...decodeCommit((name) => message.headers.get(name), message.text), stream_seq: message.seq };
+}
+
+/** Undefined for a message that is no commit: one of those must not keep all the others from being read. */
+function scannedCommit(message: DirectMessage): { address: RunAddress; commit: StoredCommit } | undefined {
+  try {
+    return { address: parseRunSubject(message.subject), commit: storedCommit(message) };
+  } catch (error) {
+    if (error instanceof Poison) return undefined;
+    throw error;
+  }
 }
 
 function liveCommit(message: Msg): LiveCommit {
