@@ -1,12 +1,12 @@
 // npm run check: everything that can be said about the sources without running the product. One line per step with its
-// time; the first step that fails is shown whole and ends the check.
+// time; the first step that fails is shown whole and ends the check. Arguments choose steps: `npm run check -- types lint`.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureInstalled, main, node, NotReady, root, workspaceEnv } from './ready.mjs';
 
 const bin = (name) => join(root, 'node_modules/.bin', name);
-const env = workspaceEnv({ NX_DAEMON: 'false', NX_TUI: 'false', FORCE_COLOR: '0' });
+const env = workspaceEnv({ NX_DAEMON: 'false', NX_TUI: 'false', NO_COLOR: '1', FORCE_COLOR: '0' });
 
 /** The spec projects that have a spec: tsc refuses one without files. */
 function specProjects() {
@@ -60,7 +60,13 @@ async function output([command, ...args]) {
 
 await main(async () => {
   await ensureInstalled();
+  const chosen = process.argv.slice(2);
+  const unknown = chosen.find((name) => !STEPS.some(([step]) => step === name));
+  if (unknown !== undefined) {
+    throw new NotReady(`there is no step "${unknown}"; there are ${STEPS.map(([step]) => step).join(', ')}`);
+  }
   for (const [name, commands] of STEPS) {
+    if (chosen.length > 0 && !chosen.includes(name)) continue;
     const started = Date.now();
     for (const command of commands()) {
       const { code, said } = await output(command);
