@@ -28,7 +28,12 @@ export interface AgentDefinition {
   instructions?: string;
   /** `provider/model`; `offline/<script>` needs no key and no network. */
   model?: string;
-  llm_settings?: { per_model: Record<string, { max_tokens?: number; temperature?: number; top_p?: number; reasoning_effort?: string }> };
+  llm_settings?: {
+    per_model: Record<
+      string,
+      { max_tokens?: number; temperature?: number; top_p?: number; reasoning_effort?: string }
+    >;
+  };
   tools?: ToolDefinition[];
   input_schema?: JsonValue;
   output_schema?: JsonValue;
@@ -74,16 +79,27 @@ export interface ModelAnswer {
  */
 export interface Boundary {
   callModel(call: ModelCall): Promise<ModelAnswer>;
-  callTool(call: { name: string; args: JsonValue; idempotent: boolean; turn?: number; call_id?: string }, execute: (key: string) => Promise<JsonValue>): Promise<{ result: JsonValue; is_error: boolean }>;
+  callTool(
+    call: { name: string; args: JsonValue; idempotent: boolean; turn?: number; call_id?: string },
+    execute: (key: string) => Promise<JsonValue>,
+  ): Promise<{ result: JsonValue; is_error: boolean }>;
   /** A side effect of the agent's own, recorded once by name and arguments. */
   step(name: string, args: JsonValue, execute: () => Promise<JsonValue>): Promise<JsonValue>;
-  data(op: 'get' | 'set' | 'delete' | 'list', namespace: string, args: { key?: string; value?: JsonValue; prefix?: string }): Promise<JsonValue>;
+  data(
+    op: 'get' | 'set' | 'delete' | 'list',
+    namespace: string,
+    args: { key?: string; value?: JsonValue; prefix?: string },
+  ): Promise<JsonValue>;
   callAgent(agent_id: string, input: JsonValue): Promise<JsonValue>;
   /** Recorded wall clock, milliseconds since the epoch. */
   now(): Promise<number>;
   random(): Promise<number>;
   milestone(name: string, detail: string): Promise<void>;
-  log(level: 'debug' | 'info' | 'warn' | 'error', source: 'agent' | 'stdout' | 'stderr' | 'system', message: string): Promise<void>;
+  log(
+    level: 'debug' | 'info' | 'warn' | 'error',
+    source: 'agent' | 'stdout' | 'stderr' | 'system',
+    message: string,
+  ): Promise<void>;
   /** The bare check, for engines between turns. */
   check(boundary: string): Promise<void>;
 }
@@ -112,8 +128,12 @@ export interface HarnessContext {
   boundary: Boundary;
   /** Appends progress that is not a boundary's (turn.*, text.appended, nudge.acknowledged); resolves when on disk. */
   emit(events: readonly { type: string; data: unknown }[]): Promise<void>;
+  /** Large values: `put` gives what an event may hold in their place, `get` what was put. */
+  values: { put(value: JsonValue): Promise<JsonValue>; get(value: JsonValue): Promise<JsonValue> };
   /** Nudges received and not yet acknowledged, oldest first. */
   nudges(): readonly { nudge_id: string; message: string }[];
+  /** Aborted by a stop of any mode, as soon as it is known: for engines that pass it on before the next boundary. */
+  stopping: AbortSignal;
   /** Aborted when nothing more can be recorded (hold lost) or by a stop of mode `kill`. A cooperative stop does not abort it. */
   signal: AbortSignal;
 }

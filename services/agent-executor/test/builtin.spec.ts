@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { RunningService } from '@runledger/service-host';
 import { waitFor } from '@runledger/testkit';
 import { Cell } from './cell.ts';
-import { startExecutor, type TestExecutor } from './test-executor.ts';
+import { startExecutor } from './test-executor.ts';
 import type { AgentDefinition } from '@runledger/harness';
 
 const ticker: AgentDefinition = {
@@ -21,7 +22,7 @@ const burst: AgentDefinition = {
 
 describe('builtin engines', () => {
   let cell: Cell;
-  const executors: TestExecutor[] = [];
+  const executors: RunningService[] = [];
 
   beforeAll(async () => {
     cell = await Cell.start();

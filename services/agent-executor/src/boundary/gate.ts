@@ -10,6 +10,7 @@ import { Handover } from './interruptions.ts';
 export class Gate {
   readonly inFlight = new Set<InFlight>();
   readonly #abort = new AbortController();
+  readonly #stopSeen = new AbortController();
   #observed: Promise<void> | undefined;
   #stop: { by: Actor; seenAt: number } | undefined;
   #timedOut: AgentFailed | undefined;
@@ -20,12 +21,18 @@ export class Gate {
     private readonly draining: AbortSignal,
   ) {
     held.onForeign((event) => this.#foreign(event));
+    if (held.run.stop) this.#stopSeen.abort();
     if (held.run.stop?.mode === 'kill') this.#abort.abort(new AgentStopped('kill'));
   }
 
   /** Aborted by a stop of mode `kill`, by the time limit, and by a shutdown that waited long enough. */
   get interrupted(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** Aborted by a stop of any mode. */
+  get stopSeen(): AbortSignal {
+    return this.#stopSeen.signal;
   }
 
   get stopping(): boolean {
@@ -99,6 +106,7 @@ export class Gate {
   #foreign(event: RunEvent): void {
     if (event.type !== 'stop.requested') return;
     this.remember(event.data);
+    this.#stopSeen.abort();
     if (event.data.mode === 'kill') this.#abort.abort(new AgentStopped('kill'));
   }
 }

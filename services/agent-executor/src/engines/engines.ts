@@ -1,16 +1,27 @@
 import type { AgentKind, Harness, ModelAnswer, ModelCall } from '@runledger/harness';
 import type { Settings } from '@runledger/service-host';
 import { builtinHarness } from './builtin/builtin-harness.ts';
+import { CodeHarness, ProcessHarness } from './child/child-harnesses.ts';
+import { WarmPool } from './child/warm-pool.ts';
+import { LlmHarness } from './llm/llm-harness.ts';
 import { Models, type ModelScope } from '../models/models.ts';
+
+const WARM_HOSTS = 1;
 
 /** Every engine of this process, and what they keep open. */
 export class Engines {
   readonly #harnesses: Map<AgentKind, Harness>;
   readonly #models: Models;
+  readonly #pool = new WarmPool(WARM_HOSTS);
 
   constructor(settings: Pick<Settings, 'modelBaseUrl' | 'modelApiKey'>) {
     this.#models = new Models(settings);
-    const all: Harness[] = [builtinHarness];
+    const all: Harness[] = [
+      new LlmHarness(this.#models),
+      builtinHarness,
+      new CodeHarness(this.#pool),
+      new ProcessHarness(),
+    ];
     this.#harnesses = new Map(all.map((harness) => [harness.engine, harness]));
   }
 
@@ -26,5 +37,7 @@ export class Engines {
     return this.#models.call(call, scope);
   }
 
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
 }

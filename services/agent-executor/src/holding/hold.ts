@@ -6,7 +6,7 @@ import {
   type RecordedEvent,
 } from '@runledger/harness';
 import type { AgentDefinition } from '@runledger/harness';
-import type { DraftEvent, EventData, HeldBy } from '@runledger/run';
+import type { DraftEvent, EventData, HeldBy, Limits } from '@runledger/run';
 import { HoldLost, LogUnavailable, type HeldRun } from '@runledger/run-log';
 import { Gate } from '../boundary/gate.ts';
 import type { LargeValues } from '../boundary/large-values.ts';
@@ -84,13 +84,21 @@ async function contextFor(parts: HoldParts, { agent, env, engines }: AgentParts)
     attempt: parts.heldBy.attempt,
     depth: request.depth,
     trace: request.trace,
-    agent,
+    agent: withLimits(agent, held.run.limits),
     input: await values.get(request.input as JsonValue),
     env,
     history,
     boundary,
     emit: (events) => recorder.recordFacts(events as DraftEvent[]),
+    values,
     nudges: () => nudges.pending(),
+    stopping: gate.stopSeen,
     signal,
   };
+}
+
+/** The limits of the run itself: the agent's, as its start and later raises changed them. */
+function withLimits(agent: AgentDefinition, { max_turns }: Limits): AgentDefinition {
+  const { max_turns: _, ...others } = agent.limits ?? {};
+  return { ...agent, limits: max_turns === null ? others : { ...others, max_turns } };
 }

@@ -1,0 +1,164 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import {
+  encodeFrame,
+  LineSplitter,
+  parseUpFrame,
+  ProtocolViolation,
+  type DownFrame,
+  type UpFrame,
+} from './protocol.ts';
+
+const STDERR_KEPT = 2_000;
+const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
+/** How long pipes may stay open once the process itself has ended. */
+const PIPE_GRACE_MS = 1_000;
+
+export interface Exit {
+  code: number | null;
+  signal: string | null;
+  /** Why it could not even be started. */
+  error?: Error;
+}
+
+export interface ProcessOptions {
+  /** The program and its arguments. */
+  command: readonly string[];
+  /** The whole environment; nothing is inherited. */
+  env: Record<string, string>;
+  /** Bytes of stdout in all; default 256 MiB. */
+  maxOutputBytes?: number;
+}
+
+/**
+ * A child process that speaks the harness protocol: in a process group and an empty folder of its own, without
+ * anything of this process's environment.
+ */
+export class AgentProcess {
+  readonly exited: Promise<Exit>;
+  #stderr = Buffer.alloc(0);
+  #ended = false;
+
+  private constructor(
+    private readonly child: ChildProcessByStdio<Writable, Readable, Readable>,
+    readonly folder: string,
+    private readonly maxOutputBytes: number,
+  ) {
+    child.stdin.on('error', () => undefined);
+    child.stderr.on('data', (chunk: Buffer) => this.#keepStderr(chunk));
+    this.exited = new Promise((resolve) => {
+      child.once('error', (error) => resolve({ code: null, signal: null, error }));
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+    });
+    void this.exited.then(() => this.#cleanUp());
+  }
+
+  static async start({
+    command,
+    env,
+    maxOutputBytes = MAX_OUTPUT_BYTES,
+  }: ProcessOptions): Promise<AgentProcess> {
+    const [program, ...args] = command;
+    if (!program) throw new RangeError('a command has at least its program');
+    const folder = await mkdtemp(join(tmpdir(), 'runledger-agent-'));
+    const child = spawn(program, args, {
+      cwd: folder,
+      env: {
+        PATH: process.env.PATH ?? '/usr/bin:/bin',
+        HOME: folder,
+        TMPDIR: folder,
+        LANG: 'C.UTF-8',
+        ...env,
+      },
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    return new AgentProcess(child, folder, maxOutputBytes);
+  }
+
+  get alive(): boolean {
+    return !this.#ended;
+  }
+
+  /** Writes one frame. A process that is gone hears nothing, and its exit says so. */
+  send(frame: DownFrame): void {
+    if (this.child.stdin.writable) this.child.stdin.write(encodeFrame(frame));
+  }
+
+  /** No more frames will be sent. */
+  closeInput(): void {
+    this.child.stdin.end();
+  }
+
+  /** Frames in order until stdout ends. Reading waits while a frame is being handled. Throws ProtocolViolation. */
+  async *frames(): AsyncGenerator<UpFrame> {
+    const lines = new LineSplitter();
+    let bytes = 0;
+    try {
+      for await (const chunk of this.child.stdout as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > this.maxOutputBytes)
+          throw new ProtocolViolation(
+            'output_too_large',
+            `an agent writes at most ${this.maxOutputBytes} bytes`,
+          );
+        for (const line of lines.push(chunk)) if (line.length > 0) yield parseUpFrame(line);
+      }
+    } catch (error) {
+      if (this.#ended && !(error instanceof ProtocolViolation)) return;
+      throw error;
+    }
+    if (lines.pending > 0) throw new ProtocolViolation('cut_frame', 'the last frame has no line feed');
+  }
+
+  /** The last 2,000 characters of stderr. */
+  stderrTail(): string {
+    return this.#stderr.toString('utf8').slice(-STDERR_KEPT);
+  }
+
+  /** SIGTERM to the whole group, SIGKILL after `graceMs`; resolves when the process has ended. */
+  async end(graceMs: number): Promise<Exit> {
+    this.#signal('SIGTERM');
+    const timer = setTimeout(() => this.kill(), graceMs);
+    try {
+      return await this.exited;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** SIGKILL to the whole group. */
+  kill(): void {
+    this.#signal('SIGKILL');
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (this.child.pid === undefined || this.#ended) return;
+    try {
+      process.kill(-this.child.pid, signal);
+    } catch {
+      this.child.kill(signal);
+    }
+  }
+
+  #keepStderr(chunk: Buffer): void {
+    // Four bytes are the longest character.
+    this.#stderr = Buffer.concat([this.#stderr, chunk]).subarray(-STDERR_KEPT * 4);
+  }
+
+  /** What the process left behind: its own children, and its folder. */
+  async #cleanUp(): Promise<void> {
+    this.#signal('SIGKILL');
+    this.#ended = true;
+    const timer = setTimeout(() => {
+      this.child.stdout.destroy();
+      this.child.stderr.destroy();
+    }, PIPE_GRACE_MS);
+    timer.unref();
+    this.child.stdin.destroy();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}

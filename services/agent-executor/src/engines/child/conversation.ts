@@ -1,0 +1,136 @@
+import {
+  AgentFailed,
+  AgentStopped,
+  ProtocolViolation,
+  type AgentProcess,
+  type HarnessContext,
+  type JsonValue,
+  type StartFrame,
+  type UpFrame,
+} from '@runledger/harness';
+import { ChildCalls } from './calls.ts';
+import { exitFailure, isForTheAgent, violationFailure } from './child-failures.ts';
+
+/** Reports that may wait for the disk before the process is read no further. */
+const REPORTS_IN_FLIGHT = 256;
+const KILL_GRACE_MS = 2_000;
+const EXIT_GRACE_MS = 5_000;
+
+type Result = Extract<UpFrame, { type: 'result' }>;
+
+/** One run of one child process, from its start frame to its exit. */
+export class Conversation {
+  readonly #calls: ChildCalls;
+  readonly #pending = new Set<Promise<void>>();
+  readonly #fatal = Promise.withResolvers<never>();
+  #stopped: AgentStopped | undefined;
+  #result: Result | undefined;
+
+  constructor(
+    private readonly child: AgentProcess,
+    private readonly context: HarnessContext,
+  ) {
+    this.#calls = new ChildCalls(context);
+    this.#fatal.promise.catch(() => undefined);
+  }
+
+  /** The result; rejects with AgentFailed, AgentStopped, or what the boundary ended the attempt with. The process is gone then. */
+  async run(start: StartFrame): Promise<JsonValue> {
+    const { signal, stopping } = this.context;
+    const abort = (): void => void this.child.end(KILL_GRACE_MS);
+    const stop = (): void =>
+      this.child.send({ type: 'stop', mode: 'cooperative', reason: 'a stop was requested' });
+    signal.addEventListener('abort', abort, { once: true });
+    stopping.addEventListener('abort', stop, { once: true });
+    try {
+      signal.throwIfAborted();
+      this.child.send(start);
+      await Promise.race([this.#readAll(), this.#fatal.promise]);
+      return await this.#conclude();
+    } catch (error) {
+      throw error instanceof ProtocolViolation ? violationFailure(error, this.child) : error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      stopping.removeEventListener('abort', stop);
+      this.#calls.abandon();
+      this.child.kill();
+      await this.child.exited;
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    for await (const frame of this.child.frames()) {
+      if (this.#result) throw new ProtocolViolation('invalid_frame', 'a frame came after the result');
+      if (frame.type === 'result') this.#take(frame);
+      else if (frame.type === 'call') this.#call(frame);
+      else this.#report(frame);
+      if (this.#pending.size >= REPORTS_IN_FLIGHT)
+        await Promise.race([Promise.all(this.#pending), this.#fatal.promise]);
+    }
+  }
+
+  #take(result: Result): void {
+    this.#result = result;
+    this.child.closeInput();
+    setTimeout(() => void this.child.end(KILL_GRACE_MS), EXIT_GRACE_MS).unref();
+  }
+
+  #report(frame: Extract<UpFrame, { type: 'event' }>): void {
+    const { boundary } = this.context;
+    this.#follow(
+      frame.event === 'milestone'
+        ? boundary.milestone(frame.name, frame.detail)
+        : boundary.log(frame.level, frame.source, frame.message),
+    );
+  }
+
+  #call(frame: Extract<UpFrame, { type: 'call' }>): void {
+    let answer: Promise<JsonValue>;
+    try {
+      answer = this.#calls.answer(frame);
+    } catch (error) {
+      answer = Promise.reject(error as Error);
+    }
+    answer.then(
+      (value) => this.child.send({ type: 'reply', id: frame.id, ok: true, value }),
+      (error: unknown) => this.#refuse(frame.id, error),
+    );
+  }
+
+  #refuse(id: string, error: unknown): void {
+    if (error instanceof AgentStopped) this.#stopped ??= error;
+    else if (!isForTheAgent(error)) return this.#fatal.reject(error as Error);
+    const code = error instanceof AgentStopped || error instanceof AgentFailed ? error.code : 'call_failed';
+    this.child.send({ type: 'reply', id, ok: false, error: { code, message: (error as Error).message } });
+  }
+
+  #follow(report: Promise<void>): void {
+    const settled: Promise<void> = report
+      .catch((error: unknown) => {
+        if (error instanceof AgentStopped) this.#stopped ??= error;
+        else this.#fatal.reject(error as Error);
+      })
+      .finally(() => this.#pending.delete(settled));
+    this.#pending.add(settled);
+  }
+
+  async #conclude(): Promise<JsonValue> {
+    await Promise.race([Promise.all(this.#pending), this.#fatal.promise]);
+    const exit = await this.child.exited;
+    this.context.signal.throwIfAborted();
+    if (this.#stopped) throw this.#stopped;
+    const failure = exitFailure(exit, this.#result !== undefined, this.child);
+    if (failure) throw failure;
+    const result = this.#result as Result;
+    if (result.ok) return result.value;
+    const { code, message, retryable } = result.error;
+    throw new AgentFailed(
+      code,
+      'agent',
+      'The agent failed',
+      message,
+      'Look at the agent’s code and its log lines.',
+      retryable,
+    );
+  }
+}

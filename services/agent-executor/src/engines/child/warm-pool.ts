@@ -1,0 +1,41 @@
+import { AgentProcess, codeHostCommand } from '@runledger/harness';
+
+/**
+ * Hosts of `code` agents that are started ahead, because starting one takes longer than most calls. Each is used for
+ * one attempt and then gone.
+ */
+export class WarmPool {
+  #ready: Promise<AgentProcess>[] = [];
+  #closed = false;
+
+  constructor(private readonly size: number) {}
+
+  /** A host that waits for its start frame. */
+  async take(): Promise<AgentProcess> {
+    const ready = await this.#ready.shift();
+    this.#refill();
+    if (ready?.alive) return ready;
+    return startHost();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const child of await Promise.allSettled(this.#ready)) {
+      if (child.status !== 'fulfilled') continue;
+      child.value.kill();
+      await child.value.exited;
+    }
+  }
+
+  #refill(): void {
+    while (!this.#closed && this.#ready.length < this.size) {
+      const child = startHost();
+      child.catch(() => undefined);
+      this.#ready.push(child);
+    }
+  }
+}
+
+function startHost(): Promise<AgentProcess> {
+  return AgentProcess.start({ command: codeHostCommand(), env: {} });
+}

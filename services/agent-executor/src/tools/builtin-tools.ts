@@ -1,0 +1,52 @@
+import type { JsonValue, ToolDefinition } from '@runledger/harness';
+import { AgentFailed } from '@runledger/harness';
+
+export interface BuiltinTool {
+  description: string;
+  input_schema: JsonValue;
+  idempotent: boolean;
+  execute: (args: JsonValue) => JsonValue;
+}
+
+const clock: BuiltinTool = {
+  description: 'Tells the time: {"time": RFC 3339, UTC}.',
+  input_schema: { type: 'object', properties: {}, additionalProperties: false },
+  idempotent: true,
+  execute: () => ({ time: new Date().toISOString() }),
+};
+
+const greet: BuiltinTool = {
+  description: 'Words for greeting somebody by name: {"greeting"}.',
+  input_schema: {
+    type: 'object',
+    properties: { name: { type: 'string' } },
+    required: ['name'],
+    additionalProperties: false,
+  },
+  idempotent: true,
+  execute: (args) => {
+    const name = typeof args === 'object' && args !== null && !Array.isArray(args) ? args.name : undefined;
+    if (typeof name !== 'string' || name.length === 0) throw new Error('"name" is missing');
+    return { greeting: `Hello, ${name}!` };
+  },
+};
+
+/** Tools compiled into the executor. */
+export const BUILTIN_TOOLS: Record<string, BuiltinTool> = { clock, greet };
+
+/** The built-in tool behind a definition; AgentFailed when this executor has none. */
+export function toolFor(definition: ToolDefinition): BuiltinTool {
+  const tool =
+    definition.kind === 'builtin' && Object.hasOwn(BUILTIN_TOOLS, definition.name)
+      ? BUILTIN_TOOLS[definition.name]
+      : undefined;
+  if (tool) return tool;
+  throw new AgentFailed(
+    'tool_unavailable',
+    'agent',
+    'The agent has a tool that this executor cannot offer',
+    `tool "${definition.name}" is of kind ${definition.kind}`,
+    `Use the built-in tools ${Object.keys(BUILTIN_TOOLS).join(', ')}.`,
+    false,
+  );
+}
