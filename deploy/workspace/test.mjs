@@ -41,7 +41,7 @@ await main(async () => {
     const code = await new Promise((resolve, reject) => jest.once('error', reject).once('close', resolve));
     process.exitCode = code ?? 1;
   } catch (error) {
-    console.log('0 passed, 1 failed');
+    process.once('exit', () => console.log('0 passed, 1 failed'));
     throw error;
   }
 });
