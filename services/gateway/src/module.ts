@@ -29,7 +29,11 @@ import { RunStreams } from './stream/run-streams.ts';
   providers: [
     { provide: APP_GUARD, useClass: AccessGuard },
     { provide: APP_FILTER, useClass: ProblemFilter },
-    { provide: Buckets, useFactory: (context: ServiceContext) => new Buckets(context.broker), inject: [SERVICE_CONTEXT] },
+    {
+      provide: Buckets,
+      useFactory: (context: ServiceContext) => new Buckets(context.broker),
+      inject: [SERVICE_CONTEXT],
+    },
     { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(CONTROLLERS) },
     AgentCatalogue,
     Authenticator,

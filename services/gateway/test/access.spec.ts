@@ -31,7 +31,7 @@ describe('who may do what', () => {
       ['an empty X-API-Key', { 'x-api-key': '' }],
       ['a well-formed key that nobody made', { authorization: `Bearer ${makeApiKey('live').text}` }],
     ])('%s is 401', async (_what, headers) => {
-      const answer = await call('GET', `${gateway.url}/me`, { headers: headers as Record<string, string> });
+      const answer = await call('GET', `${gateway.url}/me`, { headers: headers });
       expect(answer).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
       expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
     });
@@ -39,11 +39,16 @@ describe('who may do what', () => {
     it('works as Bearer and as X-API-Key, and says who it is', async () => {
       const me = { tenant_id: 'acme', user_id: 'ann', workspace_ids: ['lab'], agent_id: null };
       expect(await call('GET', `${gateway.url}/me`, { key: ann })).toMatchObject({ status: 200, body: me });
-      expect(await call('GET', `${gateway.url}/me`, { headers: { 'x-api-key': ann } })).toMatchObject({ status: 200, body: me });
+      expect(await call('GET', `${gateway.url}/me`, { headers: { 'x-api-key': ann } })).toMatchObject({
+        status: 200,
+        body: me,
+      });
     });
 
     it('given twice is 401', async () => {
-      expect(await call('GET', `${gateway.url}/me`, { key: ann, headers: { 'x-api-key': ann } })).toMatchObject({ status: 401 });
+      expect(
+        await call('GET', `${gateway.url}/me`, { key: ann, headers: { 'x-api-key': ann } }),
+      ).toMatchObject({ status: 401 });
     });
 
     it('with one character changed is 401, wherever it is', async () => {
@@ -60,13 +65,19 @@ describe('who may do what', () => {
       const keyId = revoked.split('_')[2] ?? '';
       const buckets = new Buckets(gateway.connection);
       const record = JSON.parse((await buckets.get('api-keys', keyId))?.text ?? '') as object;
-      await buckets.put('api-keys', keyId, JSON.stringify({ ...record, revoked_at: new Date().toISOString() }));
+      await buckets.put(
+        'api-keys',
+        keyId,
+        JSON.stringify({ ...record, revoked_at: new Date().toISOString() }),
+      );
       expect((await call('GET', `${gateway.url}/me`, { key: revoked })).status).toBe(401);
     });
 
     it('is stored as an HMAC only', async () => {
       const keyId = ann.split('_')[2] ?? '';
-      const stored = await (await gateway.connection.jsm()).streams.getMessage('KV_api-keys', { last_by_subj: `$KV.api-keys.${keyId}` });
+      const stored = await (
+        await gateway.connection.jsm()
+      ).streams.getMessage('KV_api-keys', { last_by_subj: `$KV.api-keys.${keyId}` });
       const text = stored?.string() ?? '';
       expect(JSON.parse(text)).toMatchObject({ key_id: keyId, tenant_id: 'acme', user_id: 'ann' });
       expect(text).not.toContain(ann.split('_')[3]);
@@ -95,11 +106,18 @@ describe('who may do what', () => {
     });
 
     it('every route of the document is 401 without a credential, unless it is public', async () => {
-      const document = (await call('GET', `${gateway.url}/openapi.json`)).body as { paths: Record<string, Record<string, { security?: unknown[] }>> };
+      const document = (await call('GET', `${gateway.url}/openapi.json`)).body as {
+        paths: Record<string, Record<string, { security?: unknown[] }>>;
+      };
       const asked: string[] = [];
       for (const [path, methods] of Object.entries(document.paths))
         for (const [method, operation] of Object.entries(methods)) {
-          const url = gateway.url + path.replace('{run_id}', ULID).replace('{agent_id}', 'ticker').replace('{sha256}', '0'.repeat(64));
+          const url =
+            gateway.url +
+            path
+              .replace('{run_id}', ULID)
+              .replace('{agent_id}', 'ticker')
+              .replace('{sha256}', '0'.repeat(64));
           const answer = await call(method.toUpperCase(), url, method === 'post' ? { body: {} } : {});
           asked.push(path);
           expect([path, answer.status === 401]).toEqual([path, operation.security === undefined]);
@@ -113,10 +131,20 @@ describe('who may do what', () => {
       ['user of the same tenant', { user_id: 'bob', workspace_ids: [] }, 403, 403],
       ['user in another workspace', { user_id: 'bob', workspace_ids: ['office'] }, 403, 403],
       ['user who shares the workspace', { user_id: 'bob', workspace_ids: ['lab'] }, 200, 403],
-      ['user with runs:read:all', { user_id: 'bob', workspace_ids: [], scopes: ['runs:read:all', 'runs:read', 'runs:control'] }, 200, 403],
+      [
+        'user with runs:read:all',
+        { user_id: 'bob', workspace_ids: [], scopes: ['runs:read:all', 'runs:read', 'runs:control'] },
+        200,
+        403,
+      ],
       ['user who is admin', { user_id: 'bob', workspace_ids: [], scopes: ['admin'] }, 200, 202],
       ['tenant', { tenant_id: 'rival', user_id: 'ann' }, 404, 404],
-      ['tenant with every scope', { tenant_id: 'rival', user_id: 'ann', scopes: ['admin', 'runs:read:all'] }, 404, 404],
+      [
+        'tenant with every scope',
+        { tenant_id: 'rival', user_id: 'ann', scopes: ['admin', 'runs:read:all'] },
+        404,
+        404,
+      ],
     ];
     it.each(readers)('%s', async (_who, options, readStatus, stopStatus) => {
       const runId = await start(ann, { workspace_id: 'lab', input: 'a secret of ann' });
@@ -126,8 +154,11 @@ describe('who may do what', () => {
         expect([path, answer.status]).toEqual([path, readStatus]);
         if (readStatus !== 200) expect(answer.text).not.toContain('secret of ann');
       }
-      if (readStatus !== 200) expect((await call('GET', `${gateway.url}/runs/${runId}/stream`, { key })).status).toBe(readStatus);
-      expect((await call('POST', `${gateway.url}/runs/${runId}/stop`, { key, body: {} })).status).toBe(stopStatus);
+      if (readStatus !== 200)
+        expect((await call('GET', `${gateway.url}/runs/${runId}/stream`, { key })).status).toBe(readStatus);
+      expect((await call('POST', `${gateway.url}/runs/${runId}/stop`, { key, body: {} })).status).toBe(
+        stopStatus,
+      );
       const own = await call('GET', `${gateway.url}/runs`, { key });
       expect(own.text).not.toContain(runId);
     });
@@ -161,9 +192,18 @@ describe('who may do what', () => {
     expect(list.body).toMatchObject({ agents: [{ agent_id: 'ticker', kind: 'builtin', revision: 1 }] });
     await gateway.connection.js.publish(
       '$KV.agents.vault.holder',
-      JSON.stringify({ agent_id: 'holder', name: 'Holder', description: '', kind: 'builtin', builtin: 'ticker', env_vars: [{ key: 'TOKEN', value: 'canary-value' }] }),
+      JSON.stringify({
+        agent_id: 'holder',
+        name: 'Holder',
+        description: '',
+        kind: 'builtin',
+        builtin: 'ticker',
+        env_vars: [{ key: 'TOKEN', value: 'canary-value' }],
+      }),
     );
-    const answer = await call('GET', `${gateway.url}/agents/holder`, { key: await gateway.key({ tenant_id: 'vault' }) });
+    const answer = await call('GET', `${gateway.url}/agents/holder`, {
+      key: await gateway.key({ tenant_id: 'vault' }),
+    });
     expect(answer).toMatchObject({ status: 200, body: { env_vars: [{ key: 'TOKEN' }] } });
     expect(answer.text).not.toContain('canary-value');
   });

@@ -14,7 +14,11 @@ export interface Call {
   headers?: Record<string, string>;
 }
 
-export async function call(method: string, url: string, { key, body, raw, headers = {} }: Call = {}): Promise<Answer> {
+export async function call(
+  method: string,
+  url: string,
+  { key, body, raw, headers = {} }: Call = {},
+): Promise<Answer> {
   const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
   const response = await fetch(url, {
     method,
@@ -40,4 +44,6 @@ function parsed(text: string): Record<string, unknown> {
 
 /** Where a problem says its faults are: `body /agent_id`. */
 export const faults = (answer: Answer): string[] =>
-  ((answer.body.errors ?? []) as { in: string; pointer: string }[]).map((fault) => `${fault.in} ${fault.pointer}`);
+  ((answer.body.errors ?? []) as { in: string; pointer: string }[]).map(
+    (fault) => `${fault.in} ${fault.pointer}`,
+  );

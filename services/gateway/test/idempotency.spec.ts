@@ -24,7 +24,9 @@ describe('an idempotency key', () => {
 
   it('starts one run, whoever asks how often at the same time', async () => {
     const before = await gateway.stored();
-    const answers = await Promise.all(Array.from({ length: 100 }, () => start('hundred', { input: { a: 1 } })));
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => start('hundred', { input: { a: 1 } })),
+    );
     expect(new Set(answers.map((answer) => answer.body.run_id)).size).toBe(1);
     expect(answers.filter((answer) => answer.status === 202)).toHaveLength(1);
     const replays = answers.filter((answer) => answer.status === 200);
@@ -45,7 +47,10 @@ describe('an idempotency key', () => {
   it('with another body is 422, and nothing is written', async () => {
     await start('reused', { input: 1 });
     const before = await gateway.stored();
-    expect(await start('reused', { input: 2 })).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } });
+    expect(await start('reused', { input: 2 })).toMatchObject({
+      status: 422,
+      body: { code: 'idempotency_key_reused' },
+    });
     expect(await gateway.stored()).toBe(before);
   });
 
@@ -61,13 +66,19 @@ describe('an idempotency key', () => {
     const address = { tenant_id: 'acme', run_id: '01BX5ZZKBKACTAV9WEVGEMMVRZ' };
     const body = StartRequest.parse({ agent_id: 'ticker', input: 'half', env: { TOKEN: 'canary' } });
     const reservation = reservationKey({ tenant_id: 'acme', user_id: 'ann' }, 'half-done');
-    const prepared = gateway.runLog.prepareStart({ type: 'StartRun', request: requested(address.run_id, reservation) }, address);
+    const prepared = gateway.runLog.prepareStart(
+      { type: 'StartRun', request: requested(address.run_id, reservation) },
+      address,
+    );
     const record = { run_id: address.run_id, body_sha256: bodyFingerprint(body), start: prepared };
     await new Buckets(gateway.connection).create('idempotency', reservation, JSON.stringify(record));
     expect((await gateway.runLog.page(address, 0, 10)).last_seq).toBe(0);
 
     const completed = await start('half-done', { input: 'half', env: { TOKEN: 'canary' } });
-    expect(completed).toMatchObject({ status: 200, body: { run_id: address.run_id, status: 'queued', seq: 1 } });
+    expect(completed).toMatchObject({
+      status: 200,
+      body: { run_id: address.run_id, status: 'queued', seq: 1 },
+    });
     const { lines } = await gateway.runLog.page(address, 0, 10);
     expect(lines.map((stored) => `${stored.line}\n`).join('')).toBe(prepared.payload);
     expect(await new Buckets(gateway.connection).get('run-env', `acme.${address.run_id}`)).toBeDefined();

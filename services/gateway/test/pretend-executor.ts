@@ -1,4 +1,3 @@
-import { isId } from '@runledger/wire';
 import type { HeldRun, RunAddress, RunLog } from '@runledger/run-log';
 
 /** Appends to a run as its executor would: one `log.written` per call of `say`. */
@@ -8,10 +7,15 @@ export class PretendExecutor {
   private constructor(private readonly held: HeldRun) {}
 
   static async begin(runLog: RunLog, runId: string): Promise<PretendExecutor> {
-    if (!isId('run_id', runId)) throw new Error(`no run id: ${runId}`);
     const address: RunAddress = { tenant_id: 'acme', run_id: runId };
     const begun = await runLog.execute(address, () => ({
-      type: 'BeginAttempt', dispatch: 1, work_seq: 1, delivery: 1, executor: 'spec', pool: 'default', engine: 'builtin',
+      type: 'BeginAttempt',
+      dispatch: 1,
+      work_seq: 1,
+      delivery: 1,
+      executor: 'spec',
+      pool: 'default',
+      engine: 'builtin',
     }));
     if (begun.refusal) throw new Error(begun.refusal.detail);
     return new PretendExecutor(await runLog.hold(address, await runLog.load(address)));
@@ -19,14 +23,22 @@ export class PretendExecutor {
 
   async say(...messages: string[]): Promise<void> {
     const refusal = await this.held.record(
-      messages.map((message) => ({ type: 'log.written', data: { index: (this.#index += 1), level: 'info', source: 'agent', message } })),
+      messages.map((message) => ({
+        type: 'log.written',
+        data: { index: (this.#index += 1), level: 'info', source: 'agent', message },
+      })),
     );
     if (refusal) throw new Error(refusal.detail);
   }
 
   async succeed(result: string): Promise<void> {
     const { executor, attempt } = { executor: 'spec', attempt: this.held.run.attempt };
-    const refusal = await this.held.submit({ type: 'SucceedRun', held_by: { executor, attempt }, result, schema_warnings: [] });
+    const refusal = await this.held.submit({
+      type: 'SucceedRun',
+      held_by: { executor, attempt },
+      result,
+      schema_warnings: [],
+    });
     if (refusal) throw new Error(refusal.detail);
     await this.held.release();
   }

@@ -1,8 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { bootstrap, type Broker, connectBroker } from '@runledger/nest-jetstream';
 import { LAYOUT } from '@runledger/proto';
 import { JetStreamRunLog, type RunLog } from '@runledger/run-log';
-import { type RunningService, type Settings, serviceLog, startService } from '@runledger/service-host';
+import {
+  type RunningService,
+  type ServiceDefinition,
+  type Settings,
+  serviceLog,
+  startService,
+} from '@runledger/service-host';
 import { startBroker, temporaryFolder, type TestBroker } from '@runledger/testkit';
 import { createApiKey, type NewApiKey, SCOPES } from '../src/keys/index.ts';
 import { gatewayDefinition } from '../src/module.ts';
@@ -31,14 +38,29 @@ export interface RunningGateway {
   stop(): Promise<void>;
 }
 
-export async function startGateway(options: { config?: string } = {}): Promise<RunningGateway> {
+export interface GatewayOptions {
+  mongodbUrl?: string;
+  /** Sees the application before it is initialised. */
+  beforeInit?: (app: NestFastifyApplication) => void;
+}
+
+export async function startGateway({ beforeInit, ...changes }: GatewayOptions = {}): Promise<RunningGateway> {
   const folder = await temporaryFolder();
-  const broker = await startBroker(options);
-  const settings = settingsFor(folder.path, broker.url);
+  const broker = await startBroker();
+  const settings = { ...settingsFor(folder.path, broker.url), ...changes };
   const connection = await connectBroker({ url: broker.url, name: 'gateway-spec' });
   await bootstrap(connection, LAYOUT, { runsMaxBytes: 64 * 1024 * 1024 });
   const runLog = new JetStreamRunLog(connection, { writer: 'agent-executor/spec' });
-  const service = await startService(gatewayDefinition, settings, { logger: serviceLog({ service: 'gateway', instance: 'spec', level: 'silent' }) });
+  const definition: ServiceDefinition = {
+    ...gatewayDefinition,
+    http: async (app, context) => {
+      beforeInit?.(app);
+      await gatewayDefinition.http?.(app, context);
+    },
+  };
+  const service = await startService(definition, settings, {
+    logger: serviceLog({ service: 'gateway', instance: 'spec', level: 'silent' }),
+  });
   const kv = `$KV.agents.acme.${AGENT.agent_id}`;
   await connection.js.publish(kv, JSON.stringify(AGENT));
   return {

@@ -20,7 +20,9 @@ export class SseClient {
 
   static open(url: string, headers: Record<string, string>): Promise<SseClient> {
     return new Promise((resolve, reject) => {
-      const request = get(url, { headers, agent: false }, (response) => resolve(new SseClient(request, response)));
+      const request = get(url, { headers, agent: false }, (response) =>
+        resolve(new SseClient(request, response)),
+      );
       request.on('error', reject);
     });
   }
@@ -35,7 +37,9 @@ export class SseClient {
   }
 
   async until(condition: (client: SseClient) => boolean): Promise<void> {
-    await waitFor(() => (condition(this) ? true : undefined), { describe: () => `${this.ended ?? 'open'}: ${this.text.slice(-300)}` });
+    await waitFor(() => (condition(this) ? true : undefined), {
+      describe: () => `${this.ended ?? 'open'}: ${this.text.slice(-300)}`,
+    });
   }
 
   stopReading(): void {

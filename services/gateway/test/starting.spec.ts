@@ -14,7 +14,11 @@ describe('what a start writes', () => {
   afterAll(() => gateway.stop());
 
   const start = (body: object, headers: Record<string, string> = {}): Promise<Answer> =>
-    call('POST', `${gateway.url}/agents/run-code/start`, { key, body: { agent_id: 'ticker', ...body }, headers });
+    call('POST', `${gateway.url}/agents/run-code/start`, {
+      key,
+      body: { agent_id: 'ticker', ...body },
+      headers,
+    });
 
   const requested = async (runId: unknown): Promise<Record<string, unknown>> => {
     const { lines } = await gateway.runLog.page({ tenant_id: 'acme', run_id: String(runId) }, 0, 1);
@@ -23,7 +27,14 @@ describe('what a start writes', () => {
 
   it('pins the agent, the caller and the limits', async () => {
     const answer = await start(
-      { input: { count: 3 }, labels: { team: 'x' }, priority: -10, workspace_id: 'lab', trace: true, limits: { max_turns: 5 } },
+      {
+        input: { count: 3 },
+        labels: { team: 'x' },
+        priority: -10,
+        workspace_id: 'lab',
+        trace: true,
+        limits: { max_turns: 5 },
+      },
       { 'user-agent': 'runledger-cli/0.1.0' },
     );
     expect(await requested(answer.body.run_id)).toEqual({
@@ -48,9 +59,20 @@ describe('what a start writes', () => {
   });
 
   it('keeps an inline agent with its run', async () => {
-    const agent = { agent_id: 'mine', name: 'Mine', description: 'd', kind: 'code', code: 'export default async () => 1' };
+    const agent = {
+      agent_id: 'mine',
+      name: 'Mine',
+      description: 'd',
+      kind: 'code',
+      code: 'export default async () => 1',
+    };
     const answer = await call('POST', `${gateway.url}/agents/run-code/start`, { key, body: { agent } });
-    expect(await requested(answer.body.run_id)).toMatchObject({ agent_id: 'mine', agent_revision: 0, agent_sha256: sha256(JSON.stringify(agent)), agent });
+    expect(await requested(answer.body.run_id)).toMatchObject({
+      agent_id: 'mine',
+      agent_revision: 0,
+      agent_sha256: sha256(JSON.stringify(agent)),
+      agent,
+    });
   });
 
   it('has no value of env: only its keys; the values are sealed for the executor', async () => {
@@ -68,12 +90,28 @@ describe('what a start writes', () => {
     const input = { text: 'é'.repeat(50_000) };
     const answer = await start({ input });
     const text = JSON.stringify(input);
-    expect(await requested(answer.body.run_id)).toMatchObject({ input: { blob: sha256(text), bytes: Buffer.byteLength(text) } });
-    const blob = await call('GET', `${gateway.url}/runs/${String(answer.body.run_id)}/blobs/${sha256(text)}`, { key });
+    expect(await requested(answer.body.run_id)).toMatchObject({
+      input: { blob: sha256(text), bytes: Buffer.byteLength(text) },
+    });
+    const blob = await call(
+      'GET',
+      `${gateway.url}/runs/${String(answer.body.run_id)}/blobs/${sha256(text)}`,
+      { key },
+    );
     expect(blob).toMatchObject({ status: 200, body: input });
     const bob = await gateway.key({ user_id: 'bob', workspace_ids: [] });
-    expect((await call('GET', `${gateway.url}/runs/${String(answer.body.run_id)}/blobs/${sha256(text)}`, { key: bob })).status).toBe(403);
-    const other = await call('GET', `${gateway.url}/runs/${String(answer.body.run_id)}/blobs/${'0'.repeat(64)}`, { key });
+    expect(
+      (
+        await call('GET', `${gateway.url}/runs/${String(answer.body.run_id)}/blobs/${sha256(text)}`, {
+          key: bob,
+        })
+      ).status,
+    ).toBe(403);
+    const other = await call(
+      'GET',
+      `${gateway.url}/runs/${String(answer.body.run_id)}/blobs/${'0'.repeat(64)}`,
+      { key },
+    );
     expect(other).toMatchObject({ status: 404, body: { code: 'blob_not_found' } });
   });
 
@@ -88,17 +126,32 @@ describe('what a start writes', () => {
     const { run_id } = (await start({})).body;
     const url = `${gateway.url}/runs/${String(run_id)}/stop`;
     expect((await call('POST', url, { key })).body).toMatchObject({ status: 'stopped', seq: 3 });
-    expect(await call('POST', url, { key, body: {} })).toMatchObject({ status: 409, body: { code: 'run_already_ended' } });
+    expect(await call('POST', url, { key, body: {} })).toMatchObject({
+      status: 409,
+      body: { code: 'run_already_ended' },
+    });
   });
 
   it('a stop of a running run is 202 stopping, however often', async () => {
     const { run_id } = (await start({})).body;
     const address = { tenant_id: 'acme', run_id: String(run_id) };
     await gateway.runLog.execute(address, () => ({
-      type: 'BeginAttempt', dispatch: 1, work_seq: 1, delivery: 1, executor: 'spec', pool: 'default', engine: 'builtin',
+      type: 'BeginAttempt',
+      dispatch: 1,
+      work_seq: 1,
+      delivery: 1,
+      executor: 'spec',
+      pool: 'default',
+      engine: 'builtin',
     }));
     const url = `${gateway.url}/runs/${String(run_id)}/stop`;
-    expect(await call('POST', url, { key, body: { reason: 'enough' } })).toMatchObject({ status: 202, body: { status: 'stopping', seq: 3 } });
-    expect(await call('POST', url, { key, body: { reason: 'again' } })).toMatchObject({ status: 202, body: { status: 'stopping', seq: 3 } });
+    expect(await call('POST', url, { key, body: { reason: 'enough' } })).toMatchObject({
+      status: 202,
+      body: { status: 'stopping', seq: 3 },
+    });
+    expect(await call('POST', url, { key, body: { reason: 'again' } })).toMatchObject({
+      status: 202,
+      body: { status: 'stopping', seq: 3 },
+    });
   });
 });

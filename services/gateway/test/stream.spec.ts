@@ -18,10 +18,15 @@ describe('the stream of a run', () => {
   afterAll(() => gateway.stop());
 
   const startRun = async (): Promise<string> =>
-    String((await call('POST', `${gateway.url}/agents/run-code/start`, { key, body: { agent_id: 'ticker' } })).body.run_id);
+    String(
+      (await call('POST', `${gateway.url}/agents/run-code/start`, { key, body: { agent_id: 'ticker' } })).body
+        .run_id,
+    );
   const streamUrl = (runId: string, query = ''): string => `${gateway.url}/runs/${runId}/stream${query}`;
   const storedLines = async (runId: string): Promise<string[]> =>
-    (await gateway.runLog.page({ tenant_id: 'acme', run_id: runId }, 0, 1000)).lines.map((stored) => stored.line);
+    (await gateway.runLog.page({ tenant_id: 'acme', run_id: runId }, 0, 1000)).lines.map(
+      (stored) => stored.line,
+    );
 
   it('replays, goes live, closes after the end; the bytes are the stored ones and give the run’s digest', async () => {
     const runId = await startRun();
@@ -37,7 +42,11 @@ describe('the stream of a run', () => {
     expect(client.ids).toEqual([1, 2, 3, 4, 5, 6]);
     expect(client.lines).toEqual(await storedLines(runId));
     const run = await call('GET', `${gateway.url}/runs/${runId}`, { key });
-    expect(run.body).toMatchObject({ status: 'success', result: 'done', digest: chainDigest('', client.lines) });
+    expect(run.body).toMatchObject({
+      status: 'success',
+      result: 'done',
+      digest: chainDigest('', client.lines),
+    });
     const again = await call('GET', streamUrl(runId), { key });
     expect(again.text).toBe(client.text);
   });
@@ -64,7 +73,10 @@ describe('the stream of a run', () => {
     const whole = await call('GET', streamUrl(runId), { key });
     const frames = whole.text.replace('retry: 1000\n\n', '').split(/(?<=\n\n)/);
     for (let after = 0; after < 5; after += 1) {
-      const resumed = await call('GET', streamUrl(runId, '?after=4'), { key, headers: { 'last-event-id': String(after) } });
+      const resumed = await call('GET', streamUrl(runId, '?after=4'), {
+        key,
+        headers: { 'last-event-id': String(after) },
+      });
       expect(resumed.text).toBe(`retry: 1000\n\n${frames.slice(after).join('')}`);
     }
     const byQuery = await call('GET', streamUrl(runId, '?after=3'), { key });
@@ -110,14 +122,18 @@ describe('the stream of a run', () => {
     });
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     let text = '';
-    while (!text.includes('\n\nid: 1\n') || !text.endsWith('\n\n')) text += new TextDecoder().decode((await reader.read()).value);
+    while (!text.includes('\n\nid: 1\n') || !text.endsWith('\n\n'))
+      text += new TextDecoder().decode((await reader.read()).value);
     const first = JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? '') as { type: string; run_id: string };
     expect(first).toMatchObject({ type: 'run.requested' });
     expect(response.headers.get('location')).toBe(`/runs/${first.run_id}`);
     await reader.cancel();
     const executor = await PretendExecutor.begin(gateway.runLog, first.run_id);
     await executor.succeed('on its own');
-    expect((await call('GET', `${gateway.url}/runs/${first.run_id}`, { key })).body).toMatchObject({ status: 'success', result: 'on its own' });
+    expect((await call('GET', `${gateway.url}/runs/${first.run_id}`, { key })).body).toMatchObject({
+      status: 'success',
+      result: 'on its own',
+    });
   });
 
   it('twenty readers of one run see the same bytes', async () => {
@@ -144,7 +160,9 @@ describe('the stream of a run', () => {
     lazy.stopReading();
     const text = 'x'.repeat(60_000);
     const cuts = async (): Promise<true | undefined> =>
-      /runledger_streams_cut_total\{[^}]*slow_reader[^}]*\} 1/.test((await call('GET', `${gateway.url}/metrics`)).text) || undefined;
+      /runledger_streams_cut_total\{[^}]*slow_reader[^}]*\} 1/.test(
+        (await call('GET', `${gateway.url}/metrics`)).text,
+      ) || undefined;
     for (let round = 0; round < 100 && !(await cuts()); round += 1)
       await executor.say(...Array.from({ length: 3 }, () => text));
     await waitFor(cuts, { describe: 'the reader is cut' });
@@ -166,8 +184,15 @@ describe('the stream of a run', () => {
   it('a server that stops ends its streams without a word, and is gone', async () => {
     const other = await startGateway();
     const otherKey = await other.key();
-    const { run_id } = (await call('POST', `${other.url}/agents/run-code/start`, { key: otherKey, body: { agent_id: 'ticker' } })).body;
-    const client = await SseClient.open(`${other.url}/runs/${String(run_id)}/stream`, { authorization: `Bearer ${otherKey}` });
+    const { run_id } = (
+      await call('POST', `${other.url}/agents/run-code/start`, {
+        key: otherKey,
+        body: { agent_id: 'ticker' },
+      })
+    ).body;
+    const client = await SseClient.open(`${other.url}/runs/${String(run_id)}/stream`, {
+      authorization: `Bearer ${otherKey}`,
+    });
     await client.until((it) => it.ids.length === 1);
     const before = client.text;
     const begun = performance.now();

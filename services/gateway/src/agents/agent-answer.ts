@@ -33,7 +33,12 @@ export function presentAgent(agent: StoredAgent): z.infer<typeof AgentAnswer> {
     ...definition,
     ...(env_vars === undefined
       ? {}
-      : { env_vars: env_vars.map(({ key, description }) => ({ key, ...(description === undefined ? {} : { description }) })) }),
+      : {
+          env_vars: env_vars.map(({ key, description }) => ({
+            key,
+            ...(description === undefined ? {} : { description }),
+          })),
+        }),
     revision: agent.revision,
     sha256: agent.sha256,
   };

@@ -32,7 +32,11 @@ export class AgentCatalogue {
 }
 
 function stored(entry: { text: string; revision: number }): StoredAgent {
-  return { definition: JSON.parse(entry.text) as AgentDefinition, revision: entry.revision, sha256: sha256(entry.text) };
+  return {
+    definition: JSON.parse(entry.text) as AgentDefinition,
+    revision: entry.revision,
+    sha256: sha256(entry.text),
+  };
 }
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -3,8 +3,15 @@ import { isId } from '@runledger/wire';
 import { z } from 'zod';
 
 const text = (max: number) => z.string().max(max);
-const schema = z.union([z.record(z.string(), z.unknown()), z.boolean()], { error: 'must be a JSON Schema (an object or a boolean)' });
-const envKey = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be a name of letters, digits and _, not beginning with a digit');
+const schema = z.union([z.record(z.string(), z.unknown()), z.boolean()], {
+  error: 'must be a JSON Schema (an object or a boolean)',
+});
+const envKey = z
+  .string()
+  .regex(
+    /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
+    'must be a name of letters, digits and _, not beginning with a digit',
+  );
 
 export const AgentId = z
   .string()
@@ -24,7 +31,10 @@ const Tool = z.strictObject({
   description: text(4_000).optional(),
   input_schema: schema.optional(),
   idempotent: z.boolean().optional(),
-  url: z.url({ protocol: /^https?$/ }).max(2_000).optional(),
+  url: z
+    .url({ protocol: /^https?$/ })
+    .max(2_000)
+    .optional(),
   method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).optional(),
 });
 
@@ -41,14 +51,24 @@ const Fields = z.strictObject({
   description: text(4_000),
   kind: z.enum(['llm', 'builtin', 'code', 'process', 'http', 'pi']),
   instructions: text(64_000).optional(),
-  model: z.string().regex(/^[^\s/]+\/\S+$/, 'must be provider/model').max(200).optional(),
+  model: z
+    .string()
+    .regex(/^[^\s/]+\/\S+$/, 'must be provider/model')
+    .max(200)
+    .optional(),
   llm_settings: z.strictObject({ per_model: z.record(text(200), ModelSettings) }).optional(),
   tools: z.array(Tool).max(128).optional(),
   input_schema: schema.optional(),
   output_schema: schema.optional(),
-  env_vars: z.array(z.strictObject({ key: envKey, value: text(32_768), description: text(1_000).optional() })).max(100).optional(),
+  env_vars: z
+    .array(z.strictObject({ key: envKey, value: text(32_768), description: text(1_000).optional() }))
+    .max(100)
+    .optional(),
   limits: AgentLimits.optional(),
-  builtin: z.string().regex(/^[a-z0-9-]{1,64}$/, 'must be the name of an engine').optional(),
+  builtin: z
+    .string()
+    .regex(/^[a-z0-9-]{1,64}$/, 'must be the name of an engine')
+    .optional(),
   code: text(512_000).optional(),
   command: z.array(z.string().min(1).max(4_096)).min(1).max(64).optional(),
   callable_agents: z.array(AgentId).max(100).optional(),
@@ -68,10 +88,18 @@ const NEEDS: Record<AgentDefinition['kind'], readonly ('model' | 'builtin' | 'co
 export const AgentDefinitionSchema = Fields.superRefine((agent, context) => {
   for (const field of NEEDS[agent.kind])
     if (agent[field] === undefined)
-      context.addIssue({ code: 'custom', path: [field], message: `an agent of kind ${agent.kind} needs ${field}` });
+      context.addIssue({
+        code: 'custom',
+        path: [field],
+        message: `an agent of kind ${agent.kind} needs ${field}`,
+      });
   agent.tools?.forEach((tool, index) => {
     if (tool.kind === 'http' && tool.url === undefined)
-      context.addIssue({ code: 'custom', path: ['tools', index, 'url'], message: 'a tool of kind http needs url' });
+      context.addIssue({
+        code: 'custom',
+        path: ['tools', index, 'url'],
+        message: 'a tool of kind http needs url',
+      });
   });
 });
 

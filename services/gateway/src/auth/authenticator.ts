@@ -27,11 +27,13 @@ export class Authenticator {
 
   async authenticate(headers: CredentialHeaders): Promise<Principal> {
     const credential = credentialOf(headers);
-    if (credential === undefined) throw unauthenticated('Send an API key as Authorization: Bearer or X-API-Key.');
+    if (credential === undefined)
+      throw unauthenticated('Send an API key as Authorization: Bearer or X-API-Key.');
     const presented = parseApiKey(credential);
     if (!presented) throw unauthenticated('The credential is not an API key, or was copied incompletely.');
     const record = await this.records.find(presented.key_id);
-    if (!record || !this.#isGood(presented, record)) throw unauthenticated('The API key is unknown, expired or revoked.');
+    if (!record || !this.#isGood(presented, record))
+      throw unauthenticated('The API key is unknown, expired or revoked.');
     return principalOf(record, channelOf(headers['user-agent']));
   }
 
@@ -50,7 +52,8 @@ function credentialOf(headers: CredentialHeaders): string | undefined {
   return /^bearer +(\S+)$/i.exec(headers.authorization)?.[1];
 }
 
-const channelOf = (userAgent: string | undefined): Channel => (userAgent?.startsWith('runledger-cli/') ? 'cli' : 'api');
+const channelOf = (userAgent: string | undefined): Channel =>
+  userAgent?.startsWith('runledger-cli/') ? 'cli' : 'api';
 
 function principalOf(record: KeyRecord, channel: Channel): Principal {
   return {

@@ -25,6 +25,13 @@ export class MeController {
   })
   me(@Caller() caller: Principal): z.infer<typeof Me> {
     const { tenant_id, user_id, key_id, scopes, workspace_ids, agent_id = null } = caller;
-    return { tenant_id, user_id, key_id, scopes: [...scopes].sort(), workspace_ids: [...workspace_ids], agent_id };
+    return {
+      tenant_id,
+      user_id,
+      key_id,
+      scopes: [...scopes].sort(),
+      workspace_ids: [...workspace_ids],
+      agent_id,
+    };
   }
 }

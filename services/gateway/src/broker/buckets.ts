@@ -49,10 +49,16 @@ export class Buckets {
       const subject = `$KV.${bucket}.`;
       const jsm = await jetstreamManager(this.#nc, { timeout: ANSWER_WITHIN_MS, checkAPI: false });
       const found: { key: string; text: string; revision: number }[] = [];
-      const last = await jsm.direct.getLastMessagesFor(`KV_${bucket}`, { multi_last: [`${subject}${prefix}.>`] });
+      const last = await jsm.direct.getLastMessagesFor(`KV_${bucket}`, {
+        multi_last: [`${subject}${prefix}.>`],
+      });
       for await (const message of last)
         if (!message.header.has('KV-Operation'))
-          found.push({ key: message.subject.slice(subject.length), text: message.string(), revision: message.seq });
+          found.push({
+            key: message.subject.slice(subject.length),
+            text: message.string(),
+            revision: message.seq,
+          });
       return found.sort((a, b) => (a.key < b.key ? -1 : 1));
     });
   }

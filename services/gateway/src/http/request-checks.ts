@@ -14,7 +14,13 @@ export function checkRequests(fastify: FastifyInstance): void {
 function refuseBrokerHeaders(request: FastifyRequest): void {
   const names = Object.keys(request.headers).filter((name) => name.startsWith('nats-'));
   if (names.length > 0)
-    throw invalid(names.map((name) => ({ in: 'header' as const, pointer: `/${name}`, detail: 'headers beginning Nats- are not accepted' })));
+    throw invalid(
+      names.map((name) => ({
+        in: 'header' as const,
+        pointer: `/${name}`,
+        detail: 'headers beginning Nats- are not accepted',
+      })),
+    );
 }
 
 function refuseOtherMediaTypes(request: FastifyRequest): void {
@@ -22,5 +28,6 @@ function refuseOtherMediaTypes(request: FastifyRequest): void {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
   if (!hasBody) return;
   const mediaType = headers['content-type']?.split(';')[0]?.trim().toLowerCase();
-  if (mediaType !== 'application/json') throw new Problem('unsupported_media_type', 'Send the body as application/json.');
+  if (mediaType !== 'application/json')
+    throw new Problem('unsupported_media_type', 'Send the body as application/json.');
 }

@@ -19,8 +19,10 @@ export function countRequests(fastify: FastifyInstance, registry: Registry): voi
   fastify.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
     requests.inc({ method: request.method, route, status: String(reply.raw.statusCode) });
-    if (!isStream(reply.raw.getHeader('content-type'))) seconds.observe({ method: request.method, route }, reply.elapsedTime / 1000);
+    if (!isStream(reply.raw.getHeader('content-type')))
+      seconds.observe({ method: request.method, route }, reply.elapsedTime / 1000);
   });
 }
 
-const isStream = (contentType: unknown): boolean => typeof contentType === 'string' && contentType.startsWith('text/event-stream');
+const isStream = (contentType: unknown): boolean =>
+  typeof contentType === 'string' && contentType.startsWith('text/event-stream');

@@ -1,6 +1,6 @@
 import { type ServerOptions, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
+import type { FastifyServerOptions } from 'fastify';
 import { ulid } from 'ulid';
 import type { ProblemCode } from '../problem/codes.ts';
 import { problemFromError } from '../problem/from-error.ts';
@@ -28,8 +28,7 @@ export function serverOptions(): FastifyServerOptions & { http: ServerOptions } 
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 100, ignoreTrailingSlash: false },
-    frameworkErrors: (error, request, reply) =>
-      sendProblem(routingProblem(error), request as FastifyRequest, reply as unknown as FastifyReply),
+    frameworkErrors: (error, request, reply) => sendProblem(routingProblem(error), request, reply),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error.code, socket),
   };
 }

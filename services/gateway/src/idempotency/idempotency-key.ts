@@ -6,7 +6,9 @@ import { invalid } from '../problem/problem.ts';
 export function idempotencyKeyOf(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
   if (typeof header === 'string' && /^[\x21-\x7e]{1,255}$/.test(header)) return header;
-  throw invalid([{ in: 'header', pointer: '/idempotency-key', detail: 'must be 1-255 visible ASCII characters' }]);
+  throw invalid([
+    { in: 'header', pointer: '/idempotency-key', detail: 'must be 1-255 visible ASCII characters' },
+  ]);
 }
 
 /** Keys of one user never meet another's. Hex. */

@@ -22,9 +22,13 @@ export class Reservations {
     if (!entry) return undefined;
     const reservation = JSON.parse(entry.text) as Reservation;
     if (reservation.body_sha256 !== bodySha256)
-      throw new Problem('idempotency_key_reused', 'This idempotency key was used for a start with another body.', {
-        errors: [{ in: 'header', pointer: '/idempotency-key', detail: 'used with another body' }],
-      });
+      throw new Problem(
+        'idempotency_key_reused',
+        'This idempotency key was used for a start with another body.',
+        {
+          errors: [{ in: 'header', pointer: '/idempotency-key', detail: 'used with another body' }],
+        },
+      );
     return reservation;
   }
 
@@ -33,7 +37,8 @@ export class Reservations {
     const created = await this.buckets.create('idempotency', hashKey(key), JSON.stringify(reservation));
     if (created) return reservation;
     const existing = await this.find(key, reservation.body_sha256);
-    if (!existing) throw new Problem('outcome_unknown', 'The idempotency key could not be reserved. Repeat the request.');
+    if (!existing)
+      throw new Problem('outcome_unknown', 'The idempotency key could not be reserved. Repeat the request.');
     return existing;
   }
 }

@@ -19,4 +19,5 @@ export const KeyRecord = z.looseObject({
 });
 export type KeyRecord = z.infer<typeof KeyRecord>;
 
-export const isScope = (text: string): text is (typeof SCOPES)[number] => (SCOPES as readonly string[]).includes(text);
+export const isScope = (text: string): text is (typeof SCOPES)[number] =>
+  (SCOPES as readonly string[]).includes(text);

@@ -17,7 +17,8 @@ export function docsPage(document: Record<string, unknown>): string {
     Object.entries(methods).map(([method, operation]) => operationSection(method, path, operation)),
   );
   const problems = Object.entries(PROBLEMS).map(
-    ([code, { status, title }]) => `<tr id="problem-${code}"><td><code>${code}</code></td><td>${status}</td><td>${escaped(title)}</td></tr>`,
+    ([code, { status, title }]) =>
+      `<tr id="problem-${code}"><td><code>${code}</code></td><td>${status}</td><td>${escaped(title)}</td></tr>`,
   );
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Runledger API</title>
 <meta name="viewport" content="width=device-width"><style>${STYLE}</style></head><body>
@@ -33,14 +34,18 @@ function operationSection(method: string, path: string, operation: Operation): s
       `<tr><td><code>${escaped(name)}</code></td><td>${place}${required ? ', required' : ''}</td><td>${escaped(description ?? '')}</td></tr>`,
   );
   const responses = Object.entries(operation.responses ?? {}).map(
-    ([status, response]) => `<tr><td>${status}</td><td colspan="2">${escaped(response.description ?? '')}</td></tr>`,
+    ([status, response]) =>
+      `<tr><td>${status}</td><td colspan="2">${escaped(response.description ?? '')}</td></tr>`,
   );
-  const scopes = operation['x-scopes']?.length ? `<p>Scope: <code>${operation['x-scopes'].map(escaped).join('</code> or <code>')}</code></p>` : '';
+  const scopes = operation['x-scopes']?.length
+    ? `<p>Scope: <code>${operation['x-scopes'].map(escaped).join('</code> or <code>')}</code></p>`
+    : '';
   return `<section><h2><code>${method.toUpperCase()} ${escaped(path)}</code></h2><p>${escaped(operation.summary ?? '')}</p>
 <p>${escaped(operation.description ?? '')}</p>${scopes}<table>${parameters.join('')}${responses.join('')}</table></section>`;
 }
 
-const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
 table{border-collapse:collapse;width:100%}td,th{border-top:1px solid #8884;padding:.25rem .5rem;text-align:left;vertical-align:top}

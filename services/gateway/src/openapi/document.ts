@@ -21,20 +21,26 @@ const WITH_CREDENTIAL: readonly ProblemCode[] = ['unauthenticated', 'forbidden']
 /** OpenAPI 3.1 of these controllers, from the same metadata and schemas that serve the requests. */
 export function openApiDocument(controllers: readonly Type[]): Schema {
   const paths: Record<string, Record<string, Schema>> = {};
-  for (const route of routesOf(controllers)) (paths[route.path] ??= {})[route.method] = operationObject(route);
+  for (const route of routesOf(controllers))
+    (paths[route.path] ??= {})[route.method] = operationObject(route);
   return {
     openapi: '3.1.0',
     info: {
       title: 'Runledger',
       version: VERSION,
-      description: 'Start a run, walk away, come back: every event of a run, in order, from the first, then live.',
+      description:
+        'Start a run, walk away, come back: every event of a run, in order, from the first, then live.',
     },
     servers: [{ url: '/' }],
     security: [{ bearer: [] }, { apiKey: [] }],
     paths: Object.fromEntries(Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1))),
     components: {
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'An API key: rl_<env>_<key id>_<secret>_<crc32>' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key: rl_<env>_<key id>_<secret>_<crc32>',
+        },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
       },
       schemas: { Problem: problemSchema() },
@@ -49,16 +55,22 @@ export function routesOf(controllers: readonly Type[]): Route[] {
     const prototype = controller.prototype as Record<string, unknown>;
     return Object.getOwnPropertyNames(prototype).flatMap((name) => {
       const handler = prototype[name];
-      const method = typeof handler === 'function' ? (Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined) : undefined;
+      const method =
+        typeof handler === 'function'
+          ? (Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined)
+          : undefined;
       if (typeof handler !== 'function' || method === undefined) return [];
       const operation = Reflect.getMetadata(OPERATION, handler) as OperationOptions | undefined;
       if (!operation) throw new Error(`${controller.name}.${name} has no Operation`);
-      return [{ method: RequestMethod[method].toLowerCase(), path: joined(prefix, pathOf(handler)), operation }];
+      return [
+        { method: RequestMethod[method].toLowerCase(), path: joined(prefix, pathOf(handler)), operation },
+      ];
     });
   });
 }
 
-const pathOf = (target: object): string => String((Reflect.getMetadata(PATH_METADATA, target) as string | undefined) ?? '');
+const pathOf = (target: object): string =>
+  String((Reflect.getMetadata(PATH_METADATA, target) as string | undefined) ?? '');
 
 function joined(prefix: string, path: string): string {
   const parts = [...prefix.split('/'), ...path.split('/')].filter((part) => part !== '');
@@ -73,36 +85,77 @@ function operationObject({ operation }: Route): Schema {
     ...(description === undefined ? {} : { description }),
     tags: [tag],
     ...(access === 'public' ? { security: [] } : access.length > 0 ? { 'x-scopes': access } : {}),
-    parameters: [...parameters(operation.path, 'path'), ...parameters(operation.query, 'query'), ...headerParameters(operation)],
+    parameters: [
+      ...parameters(operation.path, 'path'),
+      ...parameters(operation.query, 'query'),
+      ...headerParameters(operation),
+    ],
     ...(body === undefined
       ? {}
-      : { requestBody: { required: !body.safeParse(undefined).success, content: { 'application/json': { schema: schemaOf(body, 'input') } } } }),
+      : {
+          requestBody: {
+            required: !body.safeParse(undefined).success,
+            content: { 'application/json': { schema: schemaOf(body, 'input') } },
+          },
+        }),
     responses: { ...answers(operation), ...problems(operation) },
   };
 }
 
 function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): Schema[] {
   if (!schema) return [];
-  const { properties = {}, required = [] } = schemaOf(schema, 'input') as { properties?: Record<string, Schema>; required?: string[] };
-  return Object.entries(properties).map(([name, property]) => ({ name, in: place, required: required.includes(name), schema: property }));
+  const { properties = {}, required = [] } = schemaOf(schema, 'input') as {
+    properties?: Record<string, Schema>;
+    required?: string[];
+  };
+  return Object.entries(properties).map(([name, property]) => ({
+    name,
+    in: place,
+    required: required.includes(name),
+    schema: property,
+  }));
 }
 
 const headerParameters = ({ headers = {} }: OperationOptions): Schema[] =>
   Object.entries(headers)
     // OpenAPI describes Accept by the content of the answers, and ignores a parameter of that name.
     .filter(([name]) => name !== 'Accept')
-    .map(([name, description]) => ({ name, in: 'header', required: false, description, schema: { type: 'string' } }));
+    .map(([name, description]) => ({
+      name,
+      in: 'header',
+      required: false,
+      description,
+      schema: { type: 'string' },
+    }));
 
 function answers(operation: OperationOptions): Schema {
-  return Object.fromEntries(Object.entries(operation.answers).map(([status, answer]) => [status, answerObject(answer)]));
+  return Object.fromEntries(
+    Object.entries(operation.answers).map(([status, answer]) => [status, answerObject(answer)]),
+  );
 }
 
-function answerObject({ description, schema, contentType = 'application/json', headers }: OperationAnswer): Schema {
+function answerObject({
+  description,
+  schema,
+  contentType = 'application/json',
+  headers,
+}: OperationAnswer): Schema {
   const hasBody = schema !== undefined || contentType !== 'application/json';
   return {
     description,
-    ...(headers ? { headers: Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: 'string' } }])) } : {}),
-    ...(hasBody ? { content: { [contentType]: { schema: schema ? schemaOf(schema, 'output') : { type: 'string' } } } } : {}),
+    ...(headers
+      ? {
+          headers: Object.fromEntries(
+            Object.entries(headers).map(([name, text]) => [
+              name,
+              { description: text, schema: { type: 'string' } },
+            ]),
+          ),
+        }
+      : {}),
+    ...(hasBody
+      ? { content: { [contentType]: { schema: schema ? schemaOf(schema, 'output') : { type: 'string' } } } }
+      : {}),
   };
 }
 
@@ -117,7 +170,10 @@ function problems(operation: OperationOptions): Schema {
   return Object.fromEntries(
     [...byStatus].map(([status, list]) => [
       status,
-      { description: list.sort().join(', '), content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+      {
+        description: list.sort().join(', '),
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
     ]),
   );
 }
@@ -140,7 +196,11 @@ function problemSchema(): Schema {
         items: {
           type: 'object',
           required: ['in', 'pointer', 'detail'],
-          properties: { in: { type: 'string', enum: ['body', 'query', 'path', 'header'] }, pointer: text, detail: text },
+          properties: {
+            in: { type: 'string', enum: ['body', 'query', 'path', 'header'] },
+            pointer: text,
+            detail: text,
+          },
         },
       },
     },
@@ -148,6 +208,10 @@ function problemSchema(): Schema {
 }
 
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Schema {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', reused: 'inline' });
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    reused: 'inline',
+  });
   return rest;
 }

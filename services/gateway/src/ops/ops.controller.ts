@@ -32,7 +32,10 @@ export class OpsController {
     summary: 'Whether the broker and the views answer',
     tag: 'operations',
     access: 'public',
-    answers: { 200: { description: 'All do', schema: Report }, 503: { description: 'Some do not', schema: Report } },
+    answers: {
+      200: { description: 'All do', schema: Report },
+      503: { description: 'Some do not', schema: Report },
+    },
   })
   async readyz(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessReport> {
     const report = await this.readiness.report();

@@ -9,24 +9,32 @@ import { Problem } from './problem.ts';
 /** The one place where anything that was thrown becomes a problem. What is not known is a 500 without its text. */
 export function problemFromError(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof LogUnavailable) return new Problem(error.code, LOG_DETAIL[error.code], { cause: error });
+  if (error instanceof LogUnavailable)
+    return new Problem(error.code, LOG_DETAIL[error.code], { cause: error });
   if (error instanceof ViewsUnavailable)
-    return new Problem('views_unavailable', 'The views cannot be read now; single runs still can.', { cause: error });
+    return new Problem('views_unavailable', 'The views cannot be read now; single runs still can.', {
+      cause: error,
+    });
   if (error instanceof InvalidCursor)
     return new Problem('invalid_cursor', 'The cursor was not made by this list.', {
       errors: [{ in: 'query', pointer: '/cursor', detail: 'not a cursor of this list' }],
     });
-  if (isBrokerFault(error)) return new Problem('log_unavailable', LOG_DETAIL.log_unavailable, { cause: error });
-  if (error instanceof Poison && error.code === 'invalid_id') return new Problem('invalid_request', error.message);
+  if (isBrokerFault(error))
+    return new Problem('log_unavailable', LOG_DETAIL.log_unavailable, { cause: error });
+  if (error instanceof Poison && error.code === 'invalid_id')
+    return new Problem('invalid_request', error.message);
   const status = statusOf(error);
   const code = status === undefined ? 'internal' : (CODE_OF_STATUS[status] ?? 'internal');
-  return new Problem(code, DETAIL_OF_CODE[code] ?? 'The server could not handle the request.', { cause: error });
+  return new Problem(code, DETAIL_OF_CODE[code] ?? 'The server could not handle the request.', {
+    cause: error,
+  });
 }
 
 const LOG_DETAIL: Record<LogUnavailable['code'], string> = {
   log_unavailable: 'The log cannot be reached now; nothing was changed.',
   log_full: 'The log takes no more events now; nothing was changed.',
-  outcome_unknown: 'The log did not confirm the change. Repeat the request: with its idempotency key it cannot happen twice.',
+  outcome_unknown:
+    'The log did not confirm the change. Repeat the request: with its idempotency key it cannot happen twice.',
   too_much_contention: 'The run is changing too fast; nothing was changed.',
 };
 

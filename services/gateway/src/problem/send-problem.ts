@@ -16,4 +16,5 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
 }
 
 /** The path as asked, without its query (which may hold secrets), at most 300 characters. */
-export const instanceOf = (url: string | undefined): string => (url ?? '/').split('?')[0]?.slice(0, 300) ?? '/';
+export const instanceOf = (url: string | undefined): string =>
+  (url ?? '/').split('?')[0]?.slice(0, 300) ?? '/';

@@ -3,7 +3,9 @@ import { type FieldFault, Problem } from '../problem/problem.ts';
 /** A cursor as text: a whole number, nothing else. */
 export function cursorOf(text: string, place: Pick<FieldFault, 'in' | 'pointer'>): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new Problem('invalid_cursor', 'A cursor is the number of an event.', { errors: [{ ...place, detail: 'must be a whole number' }] });
+  throw new Problem('invalid_cursor', 'A cursor is the number of an event.', {
+    errors: [{ ...place, detail: 'must be a whole number' }],
+  });
 }
 
 /** `lastSeq` is the leader's, so that an event which was just seen is never refused. */

@@ -36,7 +36,11 @@ export class RunAccess {
   }
 }
 
-function mayUse(principal: Principal, run: { user_id: string; workspace_id: string | undefined }, purpose: Purpose): boolean {
+function mayUse(
+  principal: Principal,
+  run: { user_id: string; workspace_id: string | undefined },
+  purpose: Purpose,
+): boolean {
   if (run.user_id === principal.user_id || principal.scopes.has('admin')) return true;
   if (purpose === 'control') return false;
   const inWorkspace = run.workspace_id !== undefined && principal.workspace_ids.includes(run.workspace_id);
@@ -51,4 +55,5 @@ function ownerOf(line: string): { user_id: string; workspace_id: string | undefi
   };
 }
 
-const notFound = (runId: string): Problem => new Problem('run_not_found', `There is no run ${runId.slice(0, 40)}.`);
+const notFound = (runId: string): Problem =>
+  new Problem('run_not_found', `There is no run ${runId.slice(0, 40)}.`);

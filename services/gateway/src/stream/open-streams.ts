@@ -17,7 +17,11 @@ export class OpenStreams implements BeforeApplicationShutdown {
   draining = false;
 
   constructor(@Inject(SERVICE_CONTEXT) context: ServiceContext) {
-    this.#open = new Gauge({ name: 'runledger_open_streams', help: 'Open SSE streams', registers: [context.metrics] });
+    this.#open = new Gauge({
+      name: 'runledger_open_streams',
+      help: 'Open SSE streams',
+      registers: [context.metrics],
+    });
     this.#cuts = new Counter({
       name: 'runledger_streams_cut_total',
       help: 'Streams cut because their reader was too slow',

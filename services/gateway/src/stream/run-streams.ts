@@ -32,7 +32,11 @@ export class RunStreams {
     const headers = reply.getHeaders();
     reply.hijack();
     const response = reply.raw;
-    response.writeHead(200, { ...(headers as Record<string, string>), ...SSE_HEADERS, 'x-request-id': request.id });
+    response.writeHead(200, {
+      ...(headers as Record<string, string>),
+      ...SSE_HEADERS,
+      'x-request-id': request.id,
+    });
     const reader = new SseReader(response);
     this.streams.add(reader);
     reader.push(RETRY_LINE);

@@ -12,4 +12,5 @@ export const RETRY_LINE = 'retry: 1000\n\n';
 export const PING = ': ping\n\n';
 
 /** One event: `data` is the stored line, byte for byte. An event type never holds a line break: stored types are tokens. */
-export const frameOf = (stored: StoredLine): string => `id: ${stored.seq}\nevent: ${stored.type}\ndata: ${stored.line}\n\n`;
+export const frameOf = (stored: StoredLine): string =>
+  `id: ${stored.seq}\nevent: ${stored.type}\ndata: ${stored.line}\n\n`;

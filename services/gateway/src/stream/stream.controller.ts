@@ -1,4 +1,4 @@
-import { Controller, Get, Headers, Inject, Param, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -31,8 +31,10 @@ export class StreamController {
   @Get(':run_id/stream')
   @Operation({
     id: 'streamRun',
-    summary: 'Every event after a cursor as SSE: replay, then live, closed after the last event of an ended run',
-    description: '`id` is the number of the event, `data` its stored line, byte for byte the same for everyone and every time.',
+    summary:
+      'Every event after a cursor as SSE: replay, then live, closed after the last event of an ended run',
+    description:
+      '`id` is the number of the event, `data` its stored line, byte for byte the same for everyone and every time.',
     tag: 'runs',
     access: ['runs:read', 'runs:read:all'],
     path: RunPath,
@@ -48,14 +50,10 @@ export class StreamController {
     @Caller() caller: Principal,
     @Param(new SchemaPipe(RunPath, 'path')) path: RunPath,
     @Query(new SchemaPipe(StreamQuery, 'query')) query: StreamQuery,
-    @Headers('last-event-id') lastEventId: string | undefined,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const after =
-      lastEventId === undefined
-        ? cursorOf(query.after ?? '0', { in: 'query', pointer: '/after' })
-        : cursorOf(lastEventId, { in: 'header', pointer: '/last-event-id' });
+    const after = cursorOfRequest(request.headers['last-event-id'], query);
     const { address } = await this.access.loadRunFor(caller, path.run_id, 'read');
     const { last_seq, ended } = await this.context.runLog.page(address, after, 1);
     refuseCursorBeyond(after, last_seq);
@@ -66,4 +64,10 @@ export class StreamController {
     const types = query.types === undefined ? undefined : new Set(query.types.split(','));
     await this.streams.open({ address, after, types, lastSeq: last_seq }, request, reply);
   }
+}
+
+/** A browser that reconnects sends the header; it knows better than the address it was given first. */
+function cursorOfRequest(lastEventId: string | string[] | undefined, query: StreamQuery): number {
+  if (lastEventId === undefined) return cursorOf(query.after ?? '0', { in: 'query', pointer: '/after' });
+  return cursorOf(String(lastEventId), { in: 'header', pointer: '/last-event-id' });
 }

@@ -29,7 +29,8 @@ export function isDeeperThan(value: unknown, limit: number): boolean {
     const next: unknown[] = [];
     for (const item of level)
       if (typeof item === 'object' && item !== null)
-        for (const child of Object.values(item)) if (typeof child === 'object' && child !== null) next.push(child);
+        for (const child of Object.values(item))
+          if (typeof child === 'object' && child !== null) next.push(child);
     level = next;
   }
   return false;
@@ -38,7 +39,9 @@ export function isDeeperThan(value: unknown, limit: number): boolean {
 /** Zod's issues as faults; one per unknown field. */
 export function faultsOf(issue: z.core.$ZodIssue, part: FieldFault['in']): FieldFault[] {
   if (issue.code === 'unrecognized_keys')
-    return issue.keys.slice(0, 20).map((key) => ({ in: part, pointer: pointerOf([...issue.path, key]), detail: 'unknown field' }));
+    return issue.keys
+      .slice(0, 20)
+      .map((key) => ({ in: part, pointer: pointerOf([...issue.path, key]), detail: 'unknown field' }));
   return [{ in: part, pointer: pointerOf(issue.path), detail: issue.message.slice(0, 300) }];
 }
 

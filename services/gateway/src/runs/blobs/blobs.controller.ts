@@ -9,7 +9,10 @@ import { SchemaPipe } from '../../validation/schema.pipe.ts';
 import { RunAccess } from '../load-run-for.ts';
 import { RunId } from '../run-path.ts';
 
-const BlobPath = z.strictObject({ run_id: RunId, sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex') });
+const BlobPath = z.strictObject({
+  run_id: RunId,
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex'),
+});
 type BlobPath = z.infer<typeof BlobPath>;
 
 @Controller('runs')

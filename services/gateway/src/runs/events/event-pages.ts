@@ -26,7 +26,11 @@ export class EventPages {
     const { lines, last_seq } = await this.#runLog.page(address, after, limit);
     refuseCursorBeyond(after, last_seq);
     const nextAfter = lines.at(-1)?.seq ?? after;
-    return { events: lines.map((stored) => decodeEvent(stored.line)), next_after: nextAfter, has_more: nextAfter < last_seq };
+    return {
+      events: lines.map((stored) => decodeEvent(stored.line)),
+      next_after: nextAfter,
+      has_more: nextAfter < last_seq,
+    };
   }
 
   /** Lines after `after`, at most `limit`, as NDJSON, up to the run's last event as of now. The first page is read before anything is sent. */
@@ -36,7 +40,11 @@ export class EventPages {
     return Readable.from(this.#chunks(address, first, limit), { objectMode: false });
   }
 
-  async *#chunks(address: RunAddress, first: { lines: StoredLine[]; last_seq: number }, limit: number): AsyncGenerator<string> {
+  async *#chunks(
+    address: RunAddress,
+    first: { lines: StoredLine[]; last_seq: number },
+    limit: number,
+  ): AsyncGenerator<string> {
     let { lines } = first;
     let sent = 0;
     while (lines.length > 0) {

@@ -16,7 +16,14 @@ type EventsQuery = z.infer<typeof EventsQuery>;
 
 const EventsAnswer = z.object({
   events: z.array(
-    z.looseObject({ seq: z.int(), type: z.string(), at: z.string(), run_id: z.string(), attempt: z.int(), data: z.unknown() }),
+    z.looseObject({
+      seq: z.int(),
+      type: z.string(),
+      at: z.string(),
+      run_id: z.string(),
+      attempt: z.int(),
+      data: z.unknown(),
+    }),
   ),
   next_after: z.int(),
   has_more: z.boolean(),
@@ -32,12 +39,15 @@ export class EventsController {
   @Get(':run_id/events')
   @Operation({
     id: 'listEvents',
-    summary: 'Stored events after a cursor; with `Accept: application/x-ndjson` the stored lines, byte for byte',
+    summary:
+      'Stored events after a cursor; with `Accept: application/x-ndjson` the stored lines, byte for byte',
     tag: 'runs',
     access: ['runs:read', 'runs:read:all'],
     path: RunPath,
     query: EventsQuery,
-    headers: { Accept: 'application/json (default) or application/x-ndjson, which without a limit sends all lines' },
+    headers: {
+      Accept: 'application/json (default) or application/x-ndjson, which without a limit sends all lines',
+    },
     answers: { 200: { description: 'A page of events', schema: EventsAnswer } },
     problems: ['run_not_found', 'invalid_cursor', 'log_unavailable'],
   })
@@ -50,6 +60,8 @@ export class EventsController {
     const after = cursorOf(query.after ?? '0', { in: 'query', pointer: '/after' });
     const { address } = await this.access.loadRunFor(caller, path.run_id, 'read');
     if (!accept?.includes(NDJSON)) return this.pages.page(address, after, query.limit ?? PAGE_LIMIT);
-    return new StreamableFile(await this.pages.lines(address, after, query.limit ?? Infinity), { type: NDJSON });
+    return new StreamableFile(await this.pages.lines(address, after, query.limit ?? Infinity), {
+      type: NDJSON,
+    });
   }
 }

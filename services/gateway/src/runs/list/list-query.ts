@@ -9,7 +9,10 @@ const statuses = new Set<string>(STATUSES);
 /** `status=queued,running` */
 const StatusList = z
   .string()
-  .refine((text) => text.split(',').every((status) => statuses.has(status)), `must be a comma list of ${STATUSES.join(', ')}`)
+  .refine(
+    (text) => text.split(',').every((status) => statuses.has(status)),
+    `must be a comma list of ${STATUSES.join(', ')}`,
+  )
   .transform((text) => text.split(','));
 
 /** `label=key:value` */
@@ -21,7 +24,10 @@ const Label = z
 /** `min_seq=<run_id>:<seq>` */
 const MinSeq = z
   .string()
-  .refine((text) => /^[^:]+:\d{1,15}$/.test(text) && isId('run_id', text.split(':')[0]), 'must be <run_id>:<seq>')
+  .refine(
+    (text) => /^[^:]+:\d{1,15}$/.test(text) && isId('run_id', text.split(':')[0]),
+    'must be <run_id>:<seq>',
+  )
   .transform((text) => ({ run_id: text.split(':')[0] ?? '', seq: Number(text.split(':')[1]) }));
 
 export const ListRunsQuery = z.strictObject({

@@ -18,7 +18,8 @@ export class ListController {
   @Operation({
     id: 'listRuns',
     summary: 'Your runs, newest first',
-    description: 'Eventually consistent: `min_seq=<run_id>:<seq>` waits up to a second for the list to have that event.',
+    description:
+      'Eventually consistent: `min_seq=<run_id>:<seq>` waits up to a second for the list to have that event.',
     tag: 'runs',
     access: ['runs:read', 'runs:read:all'],
     query: ListRunsQuery,

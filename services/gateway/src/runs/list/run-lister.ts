@@ -42,7 +42,11 @@ function presentSummary(run: RunSummary): Record<string, unknown> {
 }
 
 /** Whoever just wrote an event sees it, when the views keep up; the list is answered either way. */
-async function waitForView(store: ViewStore, tenantId: string, wanted: { run_id: string; seq: number }): Promise<void> {
+async function waitForView(
+  store: ViewStore,
+  tenantId: string,
+  wanted: { run_id: string; seq: number },
+): Promise<void> {
   const until = performance.now() + MIN_SEQ_WAIT_MS;
   while (((await store.get(tenantId, wanted.run_id))?.seq ?? 0) < wanted.seq && performance.now() < until)
     await pause(MIN_SEQ_POLL_MS);

@@ -44,7 +44,8 @@ export class ReadController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Record<string, unknown> | undefined> {
     const { address } = await this.access.loadRunFor(caller, path.run_id, 'read');
-    const view = query.at === undefined ? await this.reader.now(address) : await this.reader.at(address, query.at);
+    const view =
+      query.at === undefined ? await this.reader.now(address) : await this.reader.at(address, query.at);
     const position = query.at === undefined ? await this.reader.queuePosition(view) : null;
     const etag = etagOf(view, position);
     void reply.header('etag', etag).header('cache-control', 'private, no-cache');

@@ -25,7 +25,12 @@ const summaryFields = {
   priority: z.int(),
   parent_run_id: textOrNull,
   root_run_id: text,
-  usage: z.looseObject({ turns: z.int(), input_tokens: z.int(), output_tokens: z.int(), cost_usd: z.number() }),
+  usage: z.looseObject({
+    turns: z.int(),
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    cost_usd: z.number(),
+  }),
 };
 
 export const RunSummaryAnswer = z.looseObject({
@@ -39,7 +44,14 @@ export const RunAnswer = z.looseObject({
   input: Json,
   result: Json,
   error: z
-    .looseObject({ code: text, category: text, title: text, detail: text, remedy: text, retryable: z.boolean() })
+    .looseObject({
+      code: text,
+      category: text,
+      title: text,
+      detail: text,
+      remedy: text,
+      retryable: z.boolean(),
+    })
     .nullable(),
   schema_warnings: z.array(text),
   ops_log: z.array(z.looseObject({ seq: z.int(), op: text, namespace: text })),

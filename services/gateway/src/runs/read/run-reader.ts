@@ -39,7 +39,7 @@ export class RunReader {
     });
   }
 
-  /** The run's place among the queued ones, while it has one. */
+  /** The run's place in its user's queue, from 1, while it has one. */
   async queuePosition(view: RunView): Promise<number | null> {
     if (view.status !== 'queued') return null;
     const entry = await this.buckets.get('queue', queueKey(view.tenant_id, view.user_id));
@@ -59,14 +59,19 @@ export class RunReader {
     }
   }
 
-  async #foldOn(address: RunAddress, view: RunView | undefined, upTo: number | undefined): Promise<RunView | undefined> {
+  async #foldOn(
+    address: RunAddress,
+    view: RunView | undefined,
+    upTo: number | undefined,
+  ): Promise<RunView | undefined> {
     let folded = view;
     for (;;) {
       const after = folded?.seq ?? 0;
       const { lines, last_seq } = await this.#runLog.page(address, after, PAGE);
       const wanted = upTo === undefined ? lines : lines.filter((line) => line.seq <= upTo);
       folded = carryOn(folded, wanted);
-      if (wanted.length === 0 || wanted.length < lines.length || (folded?.seq ?? 0) >= last_seq) return folded;
+      if (wanted.length === 0 || wanted.length < lines.length || (folded?.seq ?? 0) >= last_seq)
+        return folded;
     }
   }
 }
@@ -79,4 +84,3 @@ function carryOn(view: RunView | undefined, lines: readonly StoredLine[]): RunVi
   );
   return events.length === 0 ? view : applyCommit(view, events, digest);
 }
-

@@ -39,10 +39,15 @@ export class RunStarter {
     @Inject(Reservations) private readonly reservations: Reservations,
   ) {}
 
-  async start(caller: Principal, request: StartRequest, idempotencyKey: string | undefined): Promise<Started> {
+  async start(
+    caller: Principal,
+    request: StartRequest,
+    idempotencyKey: string | undefined,
+  ): Promise<Started> {
     refuseForeignWorkspace(caller, request);
     refuseOtherAgents(caller, request);
-    if (idempotencyKey === undefined) return this.#complete(await this.#prepare(caller, request), request, false);
+    if (idempotencyKey === undefined)
+      return this.#complete(await this.#prepare(caller, request), request, false);
     return this.#startOnce(caller, request, reservationKey(caller, idempotencyKey));
   }
 
@@ -55,7 +60,10 @@ export class RunStarter {
     const reserved = await this.reservations.reserve(key, { run_id: start.run_id, body_sha256, start });
     const mine = reserved.run_id === start.run_id;
     if (mine && performance.now() - askedAt > RESERVATION_LIVE_MS)
-      throw new Problem('outcome_unknown', 'The start took too long. Repeat the request with the same idempotency key.');
+      throw new Problem(
+        'outcome_unknown',
+        'The start took too long. Repeat the request with the same idempotency key.',
+      );
     return this.#complete(reserved.start, request, !mine);
   }
 
@@ -63,7 +71,11 @@ export class RunStarter {
     const address = { tenant_id: start.tenant_id, run_id: start.run_id };
     // Before the append: an executor that sees the run finds its values.
     if (Object.keys(request.env).length > 0)
-      await this.buckets.create('run-env', admissionKey(address.tenant_id, address.run_id), sealEnv(this.context.settings.secretKey, request.env));
+      await this.buckets.create(
+        'run-env',
+        admissionKey(address.tenant_id, address.run_id),
+        sealEnv(this.context.settings.secretKey, request.env),
+      );
     const { run } = await this.context.runLog.completeStart(start);
     return { address, replayed, answer: { run_id: run.run_id, status: run.status, seq: run.seq } };
   }
@@ -96,11 +108,24 @@ export class RunStarter {
     if (request.agent !== undefined) {
       const agent = request.agent as unknown as Json;
       const { agent_id, name, limits = {} } = request.agent;
-      return { agent_id, agent_name: name, agent_revision: 0, agent_sha256: sha256(JSON.stringify(agent)), agent, limits };
+      return {
+        agent_id,
+        agent_name: name,
+        agent_revision: 0,
+        agent_sha256: sha256(JSON.stringify(agent)),
+        agent,
+        limits,
+      };
     }
     const stored = await this.agents.get(caller.tenant_id, request.agent_id ?? '');
     const { agent_id, name, limits = {} } = stored.definition;
-    return { agent_id, agent_name: name, agent_revision: stored.revision, agent_sha256: stored.sha256, limits };
+    return {
+      agent_id,
+      agent_name: name,
+      agent_revision: stored.revision,
+      agent_sha256: stored.sha256,
+      limits,
+    };
   }
 
   async #inlineOrBlob(address: RunAddress, input: Json): Promise<Json> {
@@ -122,7 +147,8 @@ function refuseOtherAgents(caller: Principal, request: StartRequest): void {
     throw new Problem('forbidden', 'An inline agent that runs a command needs the scope agents:write.');
   if (caller.agent_id === undefined) return;
   if (request.agent_id === caller.agent_id) return;
-  if (request.agent_id === undefined) throw new Problem('forbidden', 'This credential may start its own agent only.');
+  if (request.agent_id === undefined)
+    throw new Problem('forbidden', 'This credential may start its own agent only.');
   throw new Problem('forbidden', `This credential may start the agent ${caller.agent_id} only.`, {
     errors: invalid([{ in: 'body', pointer: '/agent_id', detail: `must be ${caller.agent_id}` }]).errors,
   });

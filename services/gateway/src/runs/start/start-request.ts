@@ -8,13 +8,19 @@ const MAX_LABELS = 32;
 const MAX_ENV_KEYS = 100;
 
 const Labels = z
-  .record(z.string().regex(/^[A-Za-z0-9._/-]{1,63}$/, 'a label key has 1-63 of A-Z a-z 0-9 . _ / -'), z.string().max(255))
+  .record(
+    z.string().regex(/^[A-Za-z0-9._/-]{1,63}$/, 'a label key has 1-63 of A-Z a-z 0-9 . _ / -'),
+    z.string().max(255),
+  )
   .refine((labels) => Object.keys(labels).length <= MAX_LABELS, `at most ${MAX_LABELS} labels`);
 
 const Env = z
   .record(EnvKey, z.string().max(32_768))
   .refine((env) => Object.keys(env).length <= MAX_ENV_KEYS, `at most ${MAX_ENV_KEYS} keys`)
-  .refine((env) => Buffer.byteLength(JSON.stringify(env)) <= MAX_ENV_BYTES, `at most ${MAX_ENV_BYTES} bytes in all`);
+  .refine(
+    (env) => Buffer.byteLength(JSON.stringify(env)) <= MAX_ENV_BYTES,
+    `at most ${MAX_ENV_BYTES} bytes in all`,
+  );
 
 /** The body of a start. */
 export const StartRequest = z
@@ -34,9 +40,20 @@ export const StartRequest = z
   })
   .superRefine((request, context) => {
     if ((request.agent_id === undefined) === (request.agent === undefined))
-      context.addIssue({ code: 'custom', path: ['agent_id'], message: 'give either agent_id or an inline agent' });
-    if (request.agent !== undefined && Buffer.byteLength(JSON.stringify(request.agent)) > MAX_INLINE_AGENT_BYTES)
-      context.addIssue({ code: 'custom', path: ['agent'], message: `an inline agent has at most ${MAX_INLINE_AGENT_BYTES} bytes` });
+      context.addIssue({
+        code: 'custom',
+        path: ['agent_id'],
+        message: 'give either agent_id or an inline agent',
+      });
+    if (
+      request.agent !== undefined &&
+      Buffer.byteLength(JSON.stringify(request.agent)) > MAX_INLINE_AGENT_BYTES
+    )
+      context.addIssue({
+        code: 'custom',
+        path: ['agent'],
+        message: `an inline agent has at most ${MAX_INLINE_AGENT_BYTES} bytes`,
+      });
   });
 export type StartRequest = z.infer<typeof StartRequest>;
 

@@ -57,7 +57,10 @@ export class StartController {
     summary: "Start a run and answer with its stream; closing the stream doesn't change the run",
     access: ['runs:start'],
     answers: {
-      200: { description: "The run's stream from its first event, which carries run_id", contentType: 'text/event-stream' },
+      200: {
+        description: "The run's stream from its first event, which carries run_id",
+        contentType: 'text/event-stream',
+      },
     },
   })
   async stream(
