@@ -1,8 +1,7 @@
-/** One field that the server refused. */
+/** One field that the server refused: in which part of the request, where in it (a JSON pointer), and why. */
 export interface FieldProblem {
-  field?: string;
-  path?: string;
-  message?: string;
+  in?: string;
+  pointer?: string;
   detail?: string;
   [key: string]: unknown;
 }

@@ -26,7 +26,7 @@ async function problemBody(response: Response): Promise<Record<string, unknown>>
 }
 
 function fieldProblem(value: unknown): FieldProblem {
-  return typeof value === 'object' && value !== null ? (value as FieldProblem) : { message: String(value) };
+  return typeof value === 'object' && value !== null ? (value as FieldProblem) : { detail: String(value) };
 }
 
 const text = (value: unknown): string | undefined =>

@@ -46,7 +46,7 @@ describe('starting', () => {
   });
 
   it('passes a refusal on at once, with every named field', async () => {
-    const errors = [{ field: 'limits.max_turns', message: 'must be a number' }];
+    const errors = [{ in: 'body', pointer: '/limits/max_turns', detail: 'must be a number' }];
     gateway.next(START, (_asked, res) =>
       answerJson(res, 400, {
         code: 'invalid',
