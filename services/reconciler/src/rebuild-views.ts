@@ -25,13 +25,17 @@ export async function rebuildViews(
   options: RebuildOptions = {},
 ): Promise<Rebuilt> {
   const start = performance.now();
+  const commits = parts.runLog.scan()[Symbol.asyncIterator]();
+  // Views are dropped only once the log has shown that it can be read.
+  let next = await commits.next();
   if (!options.keep) await parts.store.clear();
   const projector = new ViewProjector(parts.runLog, parts.store);
   const runs = new Set<string>();
   const totals = { commits: 0, events: 0 };
   let chunk = new Chunk();
-  for await (const { address, lines, first, last, digest } of parts.runLog.scan()) {
+  for (; !next.done; next = await commits.next()) {
     options.signal?.throwIfAborted();
+    const { address, lines, first, last, digest } = next.value;
     runs.add(address.run_id);
     totals.commits += 1;
     totals.events += lines.length;

@@ -2,8 +2,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RunAddress } from '@runledger/run-log';
 import type { RunningService } from '@runledger/service-host';
-import { waitFor } from '@runledger/testkit';
+import { foldEvents, type RunView } from '@runledger/run-views';
+import { startBroker, waitFor } from '@runledger/testkit';
 import { openSqliteViewStore, openViewStore, type ViewStore } from '@runledger/view-store';
+import { decodeEvent } from '@runledger/wire';
 import { rebuildCommand } from '../src/rebuild-command.ts';
 import { rebuildViews } from '../src/rebuild-views.ts';
 import { Cell, isReady } from './reconciler-service.ts';
@@ -138,6 +140,23 @@ describe('the command rebuild-views', () => {
       ],
     ]);
     expect((await store.get(address.tenant_id, address.run_id))?.status).toBe('queued');
+  });
+
+  it('drops nothing when there is no log to read', async () => {
+    const address = await startRun(cell.log, 'acme');
+    const view = foldEvents((await cell.log.page(address, 0, 10)).lines.map(({ line }) => decodeEvent(line)));
+    await store.put(view as RunView, 0);
+    const empty = await startBroker();
+    try {
+      const lines: string[] = [];
+      expect(
+        await rebuildCommand({ ...cell.env, RUNLEDGER_NATS_URL: empty.url }, (line) => lines.push(line)),
+      ).toBe(1);
+      expect(lines).toEqual([expect.stringContaining('views not rebuilt: ')]);
+      expect(await store.get(address.tenant_id, address.run_id)).toEqual(view);
+    } finally {
+      await empty.stop();
+    }
   });
 
   it('says in one line what is wrong and answers 1', async () => {
