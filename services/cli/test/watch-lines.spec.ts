@@ -160,8 +160,7 @@ describe('the lines of a run', () => {
       [evil, { [evil]: evil }],
       ['run.failed', { error: { title: evil, detail: evil, remedy: evil } }],
     );
-    // eslint would call this a mistake in a literal: controls, and the marks that turn text around.
-    const active = new RegExp('[\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]');
+    const active = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/u;
     for (const line of lines) expect(line).not.toMatch(active);
     expect(lines[0]).toBe('[14:02:11] · \\x1b[2J\\x1b]0;owned\\x07\\x9b31m\\u{202e}abc next\\x00');
   });
