@@ -169,7 +169,8 @@ export const LAYOUT: Layout = {
       "stream": "WORK",
       "description": "One granted dispatch (work.<pool>.<tenant>.<run>).",
       "publishers": [
-        "run-scheduler"
+        "run-scheduler",
+        "reconciler"
       ],
       "readers": [
         "agent-executor",
