@@ -1,11 +1,14 @@
+import { createWriteStream, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
 import { executorDefinition } from '@runledger/agent-executor/module';
 import { gatewayDefinition } from '@runledger/gateway/module';
 import { bootstrap, connectBroker } from '@runledger/nest-jetstream';
 import { LAYOUT } from '@runledger/proto';
 import { reconcilerDefinition } from '@runledger/reconciler/module';
 import { schedulerDefinition } from '@runledger/run-scheduler/module';
-import { readSettings, startService, type RunningService, type Settings } from '@runledger/service-host';
+import { readSettings, serviceLog, startService, type RunningService, type Settings } from '@runledger/service-host';
+import type { Logger } from 'pino';
 import { brokerToUse } from './private-broker.ts';
 import { localKey, seedSamples, type DevKey } from './seed.ts';
 
@@ -75,6 +78,14 @@ async function startAll(settings: Settings): Promise<RunningService[]> {
   if (!failed) return running;
   for (const service of running) await service.close();
   throw failed.reason;
+}
+
+/** The terminal is for people; what the services write goes to `logs/services.log` in the data folder. */
+function fileLog(settings: Settings): Logger {
+  const file = join(settings.home, 'logs', 'services.log');
+  mkdirSync(dirname(file), { recursive: true });
+  const destination = createWriteStream(file, { flags: 'a' });
+  return serviceLog({ service: 'local', instance: String(process.pid), level: settings.logLevel, destination });
 }
 
 function assertFree(port: number, host: string): Promise<void> {
