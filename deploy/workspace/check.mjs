@@ -36,7 +36,7 @@ const STEPS = [
     'lint',
     () => [
       [bin('nx'), 'run-many', '-t', 'lint', '--output-style=stream'],
-      [bin('eslint'), 'deploy/workspace', 'eslint.config.mjs', 'jest.config.mjs', '--max-warnings', '0'],
+      [bin('eslint'), 'deploy', 'eslint.config.mjs', 'jest.config.mjs', '--max-warnings', '0'],
     ],
   ],
   ['boundaries', () => [[node, 'deploy/workspace/boundary-canary.mjs']]],
