@@ -1,4 +1,4 @@
-import type { JsonValue } from '@runledger/harness';
+import { AgentFailed, type JsonValue } from '@runledger/harness';
 import type { RunAddress, RunLog } from '@runledger/run-log';
 import { MAX_INLINE_VALUE_BYTES } from '@runledger/wire';
 
@@ -19,11 +19,12 @@ export class LargeValues {
     return { ...(await this.runLog.putBlob(this.address, text)) };
   }
 
-  /** What `put` was given. An Error when the blob is gone. */
+  /** What `put` was given. AgentFailed `value_gone` when the blob is gone. */
   async get(value: JsonValue): Promise<JsonValue> {
     if (!isReference(value)) return value;
     const text = await this.runLog.getBlob(this.address, value.blob);
-    if (text === undefined) throw new Error(`the value ${value.blob} is no longer stored`);
+    if (text === undefined)
+      throw new AgentFailed('value_gone', 'system', 'A large value is no longer stored', `blob ${value.blob} of ${value.bytes} bytes`, 'Start the run again.', false);
     return JSON.parse(text) as JsonValue;
   }
 }

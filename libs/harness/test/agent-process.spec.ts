@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { AgentProcess, codeHostCommand, type UpFrame } from '../src/index.ts';
+
+async function all(child: AgentProcess): Promise<UpFrame[]> {
+  const frames: UpFrame[] = [];
+  for await (const frame of child.frames()) frames.push(frame);
+  return frames;
+}
+
+describe('AgentProcess', () => {
+  it('keeps the last 2,000 characters of stderr and removes its folder', async () => {
+    const child = await AgentProcess.start({ command: [process.execPath, '-e', 'process.stderr.write("a".repeat(50_000) + "ä".repeat(1_999) + "."); '], env: {} });
+    expect(existsSync(child.folder)).toBe(true);
+    expect(await all(child)).toEqual([]);
+    expect(await child.exited).toEqual({ code: 0, signal: null });
+    expect(child.stderrTail()).toBe('ä'.repeat(1_999) + '.');
+    expect(child.alive).toBe(false);
+  });
+
+  it('stops reading a process that writes without end', async () => {
+    const child = await AgentProcess.start({ command: [process.execPath, '-e', 'const line = JSON.stringify({ type: "event", event: "log", message: "x".repeat(1000) }) + "\\n"; setInterval(() => process.stdout.write(line.repeat(50)), 1);'], env: {}, maxOutputBytes: 500_000 });
+    await expect(all(child)).rejects.toMatchObject({ code: 'output_too_large' });
+    child.kill();
+    expect(await child.exited).toEqual({ code: null, signal: 'SIGKILL' });
+  });
+
+  it('says why a program could not be started', async () => {
+    const child = await AgentProcess.start({ command: ['/nonexistent'], env: {} });
+    expect((await child.exited).error).toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('the host of code agents', () => {
+  it('ends when its executor is gone', async () => {
+    const child = await AgentProcess.start({ command: codeHostCommand(), env: {} });
+    child.closeInput();
+    expect(await child.exited).toMatchObject({ code: 1 });
+  });
+
+  it('runs a module of TypeScript with what it prints on the protocol', async () => {
+    const child = await AgentProcess.start({ command: codeHostCommand(), env: {} });
+    const code = 'export default async (input: { n: number }) => { process.stdout.write("raw"); console.error("bad", { n: 1 }); return input.n * 2; };';
+    child.send({ type: 'start', protocol: 1, run_id: 'R', attempt: 1, agent_id: 'a', input: { n: 21 }, env: {}, code });
+    expect(await all(child)).toEqual([
+      { type: 'event', event: 'log', level: 'info', source: 'stdout', message: 'raw' },
+      { type: 'event', event: 'log', level: 'error', source: 'stderr', message: 'bad { n: 1 }' },
+      { type: 'result', ok: true, value: 42 },
+    ]);
+  });
+
+  it('reports a promise that nobody waits for', async () => {
+    const child = await AgentProcess.start({ command: codeHostCommand(), env: {} });
+    child.send({ type: 'start', protocol: 1, run_id: 'R', attempt: 1, agent_id: 'a', input: null, env: {}, code: 'export default () => { Promise.reject(new Error("lost")); return new Promise(() => setInterval(() => {}, 1000)); };' });
+    expect(await all(child)).toEqual([expect.objectContaining({ type: 'result', ok: false, error: expect.objectContaining({ message: expect.stringContaining('lost') }) })]);
+  });
+});
