@@ -17,12 +17,18 @@ Ctrl-C stops everything and loses nothing.
 `);
 }
 
+/** One Ctrl-C may arrive twice: from the terminal, and passed on by the process that started this one. */
+const ONE_KEY_PRESS_MS = 1_000;
+
 /** The first signal drains, the second ends at once. */
 function closeOnSignals(stack: LocalStack): void {
-  let closing = false;
+  let closingSince: number | undefined;
   const onSignal = (): void => {
-    if (closing) process.exit(130);
-    closing = true;
+    if (closingSince !== undefined) {
+      if (performance.now() - closingSince > ONE_KEY_PRESS_MS) process.exit(130);
+      return;
+    }
+    closingSince = performance.now();
     say('stopping; again to end at once');
     stack.close().then(
       () => process.exit(0),
