@@ -40,7 +40,10 @@ export async function land(store: CommitStore, landing: Landing): Promise<Landed
           : { landed: false };
     } catch (error) {
       if (!(error instanceof LogUnavailable)) throw error;
-      if (performance.now() >= giveUpAt || landing.signal?.aborted) throw unresolved ? unknown(error) : error;
+      // A full log makes room in hours, not in a caller's patience; only a holder waits for it.
+      const hopeless = error.code === 'log_full' && Number.isFinite(landing.patienceMs);
+      if (hopeless || performance.now() >= giveUpAt || landing.signal?.aborted)
+        throw unresolved ? unknown(error) : error;
     }
     if (performance.now() >= giveUpAt || landing.signal?.aborted) throw unknown();
     await backoff(attempt, 20, 2_000, landing.signal);

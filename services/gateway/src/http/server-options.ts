@@ -22,6 +22,8 @@ export function serverOptions(): FastifyServerOptions & { http: ServerOptions } 
     keepAliveTimeout: 72_000,
     maxRequestsPerSocket: 0,
     http: { maxHeaderSize: 16 * 1024, headersTimeout: 20_000, connectionsCheckingInterval: 5_000 },
+    // A HEAD of a stream would never end.
+    exposeHeadRoutes: false,
     genReqId: () => ulid(),
     requestIdHeader: false,
     trustProxy: false,

@@ -47,12 +47,10 @@ function statusOf(error: unknown): number | undefined {
 const CODE_OF_STATUS: Record<number, ProblemCode | undefined> = {
   400: 'invalid_json',
   404: 'not_found',
-  405: 'method_not_allowed',
   408: 'request_timeout',
   413: 'body_too_large',
   414: 'uri_too_long',
   415: 'unsupported_media_type',
-  417: 'expectation_failed',
   431: 'headers_too_large',
   503: 'overloaded',
 };

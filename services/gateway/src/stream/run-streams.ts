@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../problem/problem.ts';
 import { OpenStreams } from './open-streams.ts';
 import { frameOf, RETRY_LINE, SSE_HEADERS } from './sse-frame.ts';
-import { SseReader } from './sse-reader.ts';
+import { MAX_WAITING_BYTES, SseReader } from './sse-reader.ts';
 
 export interface StreamRequest {
   address: RunAddress;
@@ -60,11 +60,14 @@ export class RunStreams {
   }
 }
 
+/** What was there before, and what is too much at once, goes at the reader's pace; the rest must not wait for it. */
 async function write(reader: SseReader, lines: readonly StoredLine[], lastSeq: number): Promise<boolean> {
-  const old = lines.filter((stored) => stored.seq <= lastSeq);
-  const live = lines.slice(old.length);
-  if (!(await reader.replay(old.map(frameOf)))) return false;
-  return live.length === 0 || reader.push(live.map(frameOf).join(''));
+  const old = lines.filter((stored) => stored.seq <= lastSeq).map(frameOf);
+  const live = lines.slice(old.length).map(frameOf);
+  if (!(await reader.replay(old))) return false;
+  if (live.length === 0) return true;
+  const text = live.join('');
+  return text.length > MAX_WAITING_BYTES ? reader.replay(live) : reader.push(text);
 }
 
 const isEnd = (type: string): boolean => (END_EVENTS as readonly string[]).includes(type);

@@ -56,28 +56,35 @@ export class RunStarter {
     const earlier = await this.reservations.find(key, body_sha256);
     if (earlier) return this.#complete(earlier.start, request, true);
     const start = await this.#prepare(caller, request, key);
-    const askedAt = performance.now();
+    const reservedAt = performance.now();
     const reserved = await this.reservations.reserve(key, { run_id: start.run_id, body_sha256, start });
-    const mine = reserved.run_id === start.run_id;
-    if (mine && performance.now() - askedAt > RESERVATION_LIVE_MS)
-      throw new Problem(
-        'outcome_unknown',
-        'The start took too long. Repeat the request with the same idempotency key.',
-      );
-    return this.#complete(reserved.start, request, !mine);
+    if (reserved.run_id !== start.run_id) return this.#complete(reserved.start, request, true);
+    return this.#complete(start, request, false, reservedAt + RESERVATION_LIVE_MS);
   }
 
-  async #complete(start: PreparedStart, request: StartRequest, replayed: boolean): Promise<Started> {
+  /** `notAfter`: on the monotonic clock, the latest moment at which the append may still be sent. */
+  async #complete(
+    start: PreparedStart,
+    request: StartRequest,
+    replayed: boolean,
+    notAfter = Infinity,
+  ): Promise<Started> {
     const address = { tenant_id: start.tenant_id, run_id: start.run_id };
-    // Before the append: an executor that sees the run finds its values.
-    if (Object.keys(request.env).length > 0)
-      await this.buckets.create(
-        'run-env',
-        admissionKey(address.tenant_id, address.run_id),
-        sealEnv(this.context.settings.secretKey, request.env),
+    await this.#keepEnv(address, request.env);
+    if (performance.now() > notAfter)
+      throw new Problem(
+        'outcome_unknown',
+        'The start took too long. Repeat it with the same idempotency key.',
       );
     const { run } = await this.context.runLog.completeStart(start);
     return { address, replayed, answer: { run_id: run.run_id, status: run.status, seq: run.seq } };
+  }
+
+  /** Before the append: an executor that sees the run finds its values. */
+  async #keepEnv({ tenant_id, run_id }: RunAddress, env: Record<string, string>): Promise<void> {
+    if (Object.keys(env).length === 0) return;
+    const sealed = sealEnv(this.context.settings.secretKey, env);
+    await this.buckets.create('run-env', admissionKey(tenant_id, run_id), sealed);
   }
 
   async #prepare(caller: Principal, request: StartRequest, key?: string): Promise<PreparedStart> {

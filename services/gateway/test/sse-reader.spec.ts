@@ -1,0 +1,81 @@
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { MAX_WAITING_BYTES, SseReader } from '../src/stream/sse-reader.ts';
+import { SseClient } from './sse-client.ts';
+
+const FRAME = `id: 1\nevent: log.written\ndata: ${'x'.repeat(8_000)}\n\n`;
+const STALL_MS = 300;
+
+describe('a reader of a stream', () => {
+  let server: Server;
+  let client: SseClient;
+  let reader: SseReader;
+
+  beforeEach(async () => {
+    server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const response = new Promise<ServerResponse>((resolve) =>
+      server.once('request', (_request, response_) => resolve(response_)),
+    );
+    const opening = SseClient.open(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, {});
+    const answer = await response;
+    answer.writeHead(200, { 'content-type': 'text/event-stream' });
+    answer.flushHeaders();
+    reader = new SseReader(answer, STALL_MS);
+    client = await opening;
+  });
+
+  afterEach(() => {
+    client.close();
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it('takes a replay of any size at its own pace, with little waiting at any time', async () => {
+    const frames = Array.from({ length: 2_000 }, () => FRAME);
+    let most = 0;
+    const watch = setInterval(() => (most = Math.max(most, reader.waitingBytes)), 1);
+    expect(await reader.replay(frames)).toBe(true);
+    clearInterval(watch);
+    reader.end();
+    await client.until((it) => it.ended === 'end');
+    expect(client.text).toBe(frames.join(''));
+    expect(most).toBeLessThan(MAX_WAITING_BYTES);
+    expect(reader.cut).toBeUndefined();
+  });
+
+  it('that stops in the middle of a replay is cut after a while, with little waiting', async () => {
+    client.stopReading();
+    const begun = performance.now();
+    expect(await reader.replay(Array.from({ length: 5_000 }, () => FRAME))).toBe(false);
+    expect(reader.cut).toBe('stalled_reader');
+    expect(reader.gone.aborted || reader.waitingBytes < MAX_WAITING_BYTES).toBe(true);
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(STALL_MS - 50);
+  });
+
+  it('that does not read what is live is cut once more than 256 KiB wait', async () => {
+    client.stopReading();
+    let pushed = 0;
+    let waited = 0;
+    while (reader.push(FRAME)) {
+      pushed += 1;
+      waited = Math.max(waited, reader.waitingBytes);
+      if (pushed > 5_000) throw new Error('never cut');
+    }
+    expect(reader.cut).toBe('slow_reader');
+    expect(waited).toBeLessThanOrEqual(MAX_WAITING_BYTES + FRAME.length + 100);
+    if (!reader.gone.aborted) await once(reader.gone, 'abort');
+    expect(reader.push(FRAME)).toBe(false);
+  });
+
+  it('that has left ends a replay, and nothing is counted as cut', async () => {
+    client.stopReading();
+    const replay = reader.replay(Array.from({ length: 5_000 }, () => FRAME));
+    client.close();
+    expect(await replay).toBe(false);
+    expect(reader.cut).toBeUndefined();
+  });
+});
