@@ -21,10 +21,11 @@ export function explain(error: unknown): Explanation {
 }
 
 function apiLines(error: ApiError): string[] {
-  const fields = error.errors.map((fault) => {
-    const where = [fault.in, fault.pointer].filter((part) => part).join(' ');
-    return `  ${harmless(`${where}: ${fault.detail ?? ''}`)}`;
-  });
+  const fields = error.errors
+    .map((fault) => `${[fault.in, fault.pointer].filter((part) => part).join(' ')}: ${fault.detail ?? ''}`)
+    // A lone fault is often the detail already.
+    .filter((fault) => !error.message.includes(fault))
+    .map((fault) => `  ${harmless(fault)}`);
   const id = error.request_id ? `, request ${harmless(error.request_id)}` : '';
   const lines = [
     `error: ${oneLine(error.message, 1_000)} (${error.status} ${harmless(error.code)}${id})`,

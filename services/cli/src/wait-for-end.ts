@@ -35,7 +35,7 @@ export async function waitForEnd(
       signal,
     });
     try {
-      const limit = AbortSignal.timeout(Math.max(1_000, deadline - performance.now()));
+      const limit = AbortSignal.timeout(Math.ceil(Math.max(1_000, deadline - performance.now())));
       run = await client.getRun(runId, { signal: AbortSignal.any([signal, limit]) });
       away = false;
     } catch (error) {

@@ -239,6 +239,16 @@ describe('the other verbs', () => {
     expect((await finished(['status', RUN, '--wait', '--output', 'json']))[0]).toBe(1);
   });
 
+  it('status --wait waits for the end', async () => {
+    run.append('run.requested');
+    const waiting = call(['status', RUN, '--wait']);
+    await until(() => gateway.askedFor(/runs/).length > 1);
+    run.append('run.stopped', { by: {}, reason: '' });
+    expect(await waiting.exit).toBe(3);
+    expect(waiting.stdout()).toContain(`Run ${RUN} — STOPPED (3m 14s total)`);
+    expect(waiting.stderr()).toBe('');
+  });
+
   it('list prints rows, or one JSON document per line', async () => {
     for (let i = 0; i < 4; i++) gateway.run(`01JD000000000000000000010${i}`);
     const [code, out] = await finished([
