@@ -1,7 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import type { Broker } from '@runledger/nest-jetstream';
 import type { RunAddress } from '@runledger/run-log';
-import { admissionKey, bucketSubject, DEFAULT_POOL, encodeWork, workSubject } from '@runledger/wire';
+import { admissionKey, ALL_WORK, bucketSubject, DEFAULT_POOL, encodeWork, workSubject } from '@runledger/wire';
 
 /** Discard-new per subject: a message for this run is outstanding. */
 const ALREADY_OUTSTANDING = 10077;
@@ -18,7 +18,7 @@ export class WorkQueue {
   /** Subjects that have a message now. */
   async outstanding(): Promise<Set<string>> {
     const jsm = await this.broker.jsm();
-    const { state } = await jsm.streams.info('WORK', { subjects_filter: 'work.>' });
+    const { state } = await jsm.streams.info('WORK', { subjects_filter: ALL_WORK });
     return new Set(Object.keys(state.subjects ?? {}));
   }
 
