@@ -10,7 +10,14 @@ async function all(child: AgentProcess): Promise<UpFrame[]> {
 
 describe('AgentProcess', () => {
   it('keeps the last 2,000 characters of stderr and removes its folder', async () => {
-    const child = await AgentProcess.start({ command: [process.execPath, '-e', 'process.stderr.write("a".repeat(50_000) + "ä".repeat(1_999) + "."); '], env: {} });
+    const child = await AgentProcess.start({
+      command: [
+        process.execPath,
+        '-e',
+        'process.stderr.write("a".repeat(50_000) + "ä".repeat(1_999) + "."); ',
+      ],
+      env: {},
+    });
     expect(existsSync(child.folder)).toBe(true);
     expect(await all(child)).toEqual([]);
     expect(await child.exited).toEqual({ code: 0, signal: null });
@@ -19,7 +26,15 @@ describe('AgentProcess', () => {
   });
 
   it('stops reading a process that writes without end', async () => {
-    const child = await AgentProcess.start({ command: [process.execPath, '-e', 'const line = JSON.stringify({ type: "event", event: "log", message: "x".repeat(1000) }) + "\\n"; setInterval(() => process.stdout.write(line.repeat(50)), 1);'], env: {}, maxOutputBytes: 500_000 });
+    const child = await AgentProcess.start({
+      command: [
+        process.execPath,
+        '-e',
+        'const line = JSON.stringify({ type: "event", event: "log", message: "x".repeat(1000) }) + "\\n"; setInterval(() => process.stdout.write(line.repeat(50)), 1);',
+      ],
+      env: {},
+      maxOutputBytes: 500_000,
+    });
     await expect(all(child)).rejects.toMatchObject({ code: 'output_too_large' });
     child.kill();
     expect(await child.exited).toEqual({ code: null, signal: 'SIGKILL' });
@@ -40,8 +55,18 @@ describe('the host of code agents', () => {
 
   it('runs a module of TypeScript with what it prints on the protocol', async () => {
     const child = await AgentProcess.start({ command: codeHostCommand(), env: {} });
-    const code = 'export default async (input: { n: number }) => { process.stdout.write("raw"); console.error("bad", { n: 1 }); return input.n * 2; };';
-    child.send({ type: 'start', protocol: 1, run_id: 'R', attempt: 1, agent_id: 'a', input: { n: 21 }, env: {}, code });
+    const code =
+      'export default async (input: { n: number }) => { process.stdout.write("raw"); console.error("bad", { n: 1 }); return input.n * 2; };';
+    child.send({
+      type: 'start',
+      protocol: 1,
+      run_id: 'R',
+      attempt: 1,
+      agent_id: 'a',
+      input: { n: 21 },
+      env: {},
+      code,
+    });
     expect(await all(child)).toEqual([
       { type: 'event', event: 'log', level: 'info', source: 'stdout', message: 'raw' },
       { type: 'event', event: 'log', level: 'error', source: 'stderr', message: 'bad { n: 1 }' },
@@ -51,7 +76,22 @@ describe('the host of code agents', () => {
 
   it('reports a promise that nobody waits for', async () => {
     const child = await AgentProcess.start({ command: codeHostCommand(), env: {} });
-    child.send({ type: 'start', protocol: 1, run_id: 'R', attempt: 1, agent_id: 'a', input: null, env: {}, code: 'export default () => { Promise.reject(new Error("lost")); return new Promise(() => setInterval(() => {}, 1000)); };' });
-    expect(await all(child)).toEqual([expect.objectContaining({ type: 'result', ok: false, error: expect.objectContaining({ message: expect.stringContaining('lost') }) })]);
+    child.send({
+      type: 'start',
+      protocol: 1,
+      run_id: 'R',
+      attempt: 1,
+      agent_id: 'a',
+      input: null,
+      env: {},
+      code: 'export default () => { Promise.reject(new Error("lost")); return new Promise(() => setInterval(() => {}, 1000)); };',
+    });
+    expect(await all(child)).toEqual([
+      expect.objectContaining({
+        type: 'result',
+        ok: false,
+        error: expect.objectContaining({ message: expect.stringContaining('lost') }),
+      }),
+    ]);
   });
 });

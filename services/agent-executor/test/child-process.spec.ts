@@ -9,7 +9,8 @@ import { Cell } from './cell.ts';
 import { startExecutor } from './test-executor.ts';
 
 const node = (script: string): string[] => [process.execPath, '-e', script];
-const say = (frame: object): string => `process.stdout.write(${JSON.stringify(JSON.stringify(frame) + '\n')});`;
+const say = (frame: object): string =>
+  `process.stdout.write(${JSON.stringify(JSON.stringify(frame) + '\n')});`;
 const ok = say({ type: 'result', ok: true, value: 1 });
 
 describe('agents in processes of their own', () => {
@@ -32,18 +33,48 @@ describe('agents in processes of their own', () => {
   }
 
   it.each([
-    ['exits 3 after its result', node(`${ok} console.error('oh no'); process.exitCode = 3; process.stdin.destroy();`), 'agent_exit', /code 3.*oh no/s],
+    [
+      'exits 3 after its result',
+      node(`${ok} console.error('oh no'); process.exitCode = 3; process.stdin.destroy();`),
+      'agent_exit',
+      /code 3.*oh no/s,
+    ],
     ['exits 0 without a result', node('process.exit(0)'), 'agent_no_result', /without a result/],
     ['is killed', node('process.kill(process.pid, "SIGKILL")'), 'agent_killed', /SIGKILL/],
     ['says what is not JSON', node('console.log("hello")'), 'protocol_violation', /invalid_json: .*hello/],
     ['says an unknown type', node(say({ type: 'shout' })), 'protocol_violation', /invalid_frame: .*shout/],
-    ['says an unknown field', node(say({ type: 'result', ok: true, value: 1, extra: 2 })), 'protocol_violation', /unknown field "extra"/],
-    ['says bytes that are not UTF-8', node('process.stdout.write(Buffer.from([0xff, 0xfe, 10]))'), 'protocol_violation', /invalid_utf8/],
+    [
+      'says an unknown field',
+      node(say({ type: 'result', ok: true, value: 1, extra: 2 })),
+      'protocol_violation',
+      /unknown field "extra"/,
+    ],
+    [
+      'says bytes that are not UTF-8',
+      node('process.stdout.write(Buffer.from([0xff, 0xfe, 10]))'),
+      'protocol_violation',
+      /invalid_utf8/,
+    ],
     ['gives two results', node(ok + ok), 'protocol_violation', /after the result/],
-    ['ends in the middle of a frame', node('process.stdout.write("{\\"type\\"")'), 'protocol_violation', /cut_frame/],
-    ['prints 50 MB without a line feed', node('const b = Buffer.alloc(1e6, 97); for (let i = 0; i < 50; i++) process.stdout.write(b);'), 'protocol_violation', /frame_too_large/],
+    [
+      'ends in the middle of a frame',
+      node('process.stdout.write("{\\"type\\"")'),
+      'protocol_violation',
+      /cut_frame/,
+    ],
+    [
+      'prints 50 MB without a line feed',
+      node('const b = Buffer.alloc(1e6, 97); for (let i = 0; i < 50; i++) process.stdout.write(b);'),
+      'protocol_violation',
+      /frame_too_large/,
+    ],
     ['does not exist', ['/nonexistent/agent'], 'agent_not_started', /ENOENT/],
-    ['fails by its own word', node(say({ type: 'result', ok: false, error: { code: 'no_luck', message: 'none left' } })), 'no_luck', /none left/],
+    [
+      'fails by its own word',
+      node(say({ type: 'result', ok: false, error: { code: 'no_luck', message: 'none left' } })),
+      'no_luck',
+      /none left/,
+    ],
   ])('a process that %s', async (_name, command, code, detail) => {
     const error = await errorOf(command);
     expect(error.code).toBe(code);
@@ -59,7 +90,12 @@ describe('agents in processes of their own', () => {
 
   it('gives a process the agent’s environment and nothing of the executor’s', async () => {
     const script = `process.stdout.write(JSON.stringify({ type: 'result', ok: true, value: process.env }) + '\\n'); process.stdin.destroy();`;
-    const agent = processAgent('env', node(script), { env_vars: [{ key: 'COLOUR', value: 'blue' }, { key: 'SIZE', value: 'small' }] });
+    const agent = processAgent('env', node(script), {
+      env_vars: [
+        { key: 'COLOUR', value: 'blue' },
+        { key: 'SIZE', value: 'small' },
+      ],
+    });
     process.env.RUNLEDGER_CANARY = 'seen';
     try {
       const end = await cell.ended(await cell.start(agent, {}));
@@ -73,9 +109,16 @@ describe('agents in processes of their own', () => {
 
   it('overlays the values of the start, which never enter the log', async () => {
     const bucket = await new Kvm(cell.broker.js).create('run-env');
-    const agent = codeAgent('secret', 'return { length: process.env.TOKEN.length, size: process.env.SIZE };', { env_vars: [{ key: 'SIZE', value: 'small' }] });
+    const agent = codeAgent(
+      'secret',
+      'return { length: process.env.TOKEN.length, size: process.env.SIZE };',
+      { env_vars: [{ key: 'SIZE', value: 'small' }] },
+    );
     const address = await cell.request(agent, {}, { env_keys: ['TOKEN'] });
-    await bucket.put(admissionKey(address.tenant_id, address.run_id), sealEnv(cell.secretKey, { TOKEN: 'hunter2-hunter2' }));
+    await bucket.put(
+      admissionKey(address.tenant_id, address.run_id),
+      sealEnv(cell.secretKey, { TOKEN: 'hunter2-hunter2' }),
+    );
     await cell.dispatch(address);
     const end = await cell.ended(address);
     expect(end.data.result).toEqual({ length: 15, size: 'small' });
@@ -83,13 +126,21 @@ describe('agents in processes of their own', () => {
   });
 
   it('keeps large inputs and results out of the log, and the agent sees them whole', async () => {
-    const address = await cell.start(codeAgent('large', 'return { text: "x".repeat(200_000), got: input.n };'), { n: 1 });
+    const address = await cell.start(
+      codeAgent('large', 'return { text: "x".repeat(200_000), got: input.n };'),
+      { n: 1 },
+    );
     const end = await cell.ended(address);
-    expect(end.data.result).toMatchObject({ blob: expect.stringMatching(/^[0-9a-f]{64}$/), bytes: expect.any(Number) });
+    expect(end.data.result).toMatchObject({
+      blob: expect.stringMatching(/^[0-9a-f]{64}$/),
+      bytes: expect.any(Number),
+    });
     const blob = await cell.log.getBlob(address, (end.data.result as { blob: string }).blob);
     expect(JSON.parse(blob ?? '{}')).toEqual({ text: 'x'.repeat(200_000), got: 1 });
     const text = JSON.stringify({ n: 'y'.repeat(70_000) });
-    const second = await cell.request(codeAgent('large2', 'return input.n.length;'), { ...(await cell.log.putBlob(address, text)) });
+    const second = await cell.request(codeAgent('large2', 'return input.n.length;'), {
+      ...(await cell.log.putBlob(address, text)),
+    });
     await cell.log.putBlob(second, text);
     await cell.dispatch(second);
     expect((await cell.ended(second)).data.result).toBe(70_000);
@@ -97,15 +148,25 @@ describe('agents in processes of their own', () => {
 
   it('says where a result does not fit its schema, and succeeds', async () => {
     const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n', 'm'] };
-    const end = await cell.ended(await cell.start(codeAgent('odd', 'return { n: "one" };', { output_schema: schema }), {}));
+    const end = await cell.ended(
+      await cell.start(codeAgent('odd', 'return { n: "one" };', { output_schema: schema }), {}),
+    );
     expect(end).toMatchObject({ type: 'run.succeeded', data: { result: { n: 'one' } } });
     expect(end.data.schema_warnings).toEqual([expect.stringContaining("'m'"), expect.stringContaining('/n')]);
   });
 
   it('fails with the stack of what a module threw, and says when it is no agent', async () => {
-    const thrown = await cell.ended(await cell.start(codeAgent('thrower', 'throw new Error("out of paint");'), {}));
-    expect(thrown.data.error).toMatchObject({ code: 'agent_error', category: 'agent', detail: expect.stringMatching(/out of paint[\s\S]*agent\.mts/) });
-    const empty = await cell.ended(await cell.start({ ...codeAgent('empty', ''), code: 'export const a = 1;' }, {}));
+    const thrown = await cell.ended(
+      await cell.start(codeAgent('thrower', 'throw new Error("out of paint");'), {}),
+    );
+    expect(thrown.data.error).toMatchObject({
+      code: 'agent_error',
+      category: 'agent',
+      detail: expect.stringMatching(/out of paint[\s\S]*agent\.mts/),
+    });
+    const empty = await cell.ended(
+      await cell.start({ ...codeAgent('empty', ''), code: 'export const a = 1;' }, {}),
+    );
     expect(empty.data.error).toMatchObject({ detail: expect.stringContaining('no default export') });
   });
 });

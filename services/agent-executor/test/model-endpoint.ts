@@ -36,8 +36,12 @@ export async function startModelEndpoint(): Promise<ModelEndpoint> {
       calls.push(said);
       keys.push(request.headers.authorization);
       const status = endpoint.refuse.shift();
-      if (status !== undefined) return void response.writeHead(status, { 'content-type': 'application/json' }).end('{"error":{"message":"not now"}}');
-      const answer = (): void => (body.stream ? stream(response, `you said: ${said}`) : whole(response, `you said: ${said}`));
+      if (status !== undefined)
+        return void response
+          .writeHead(status, { 'content-type': 'application/json' })
+          .end('{"error":{"message":"not now"}}');
+      const answer = (): void =>
+        body.stream ? stream(response, `you said: ${said}`) : whole(response, `you said: ${said}`);
       if (calls.length > limit) held.push(answer);
       else answer();
     });
@@ -64,7 +68,9 @@ const usage = { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 };
 
 function whole(response: ServerResponse, content: string): void {
   const choices = [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }];
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ id: 'x', object: 'chat.completion', created: 1, model: 'm', choices, usage }));
+  response
+    .writeHead(200, { 'content-type': 'application/json' })
+    .end(JSON.stringify({ id: 'x', object: 'chat.completion', created: 1, model: 'm', choices, usage }));
 }
 
 function stream(response: ServerResponse, content: string): void {
@@ -73,6 +79,8 @@ function stream(response: ServerResponse, content: string): void {
     `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
   response.write(chunk({ role: 'assistant', content }, null));
   response.write(chunk({}, 'stop'));
-  response.write(`data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [], usage })}\n\n`);
+  response.write(
+    `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [], usage })}\n\n`,
+  );
   response.end('data: [DONE]\n\n');
 }

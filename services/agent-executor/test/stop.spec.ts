@@ -85,7 +85,10 @@ describe('stopping, time limits and shutdown', () => {
     await executor();
     const address = await cell.start(codeAgent('spinner', 'for (;;) {}', { limits: { timeout_s: 1 } }), {});
     const end = await cell.ended(address);
-    expect(end).toMatchObject({ type: 'run.failed', data: { error: { code: 'timeout', category: 'timeout', detail: 'the limit is 1 s' } } });
+    expect(end).toMatchObject({
+      type: 'run.failed',
+      data: { error: { code: 'timeout', category: 'timeout', detail: 'the limit is 1 s' } },
+    });
   });
 
   it('a shutdown hands the run over without a lost attempt', async () => {

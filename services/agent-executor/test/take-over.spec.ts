@@ -20,7 +20,9 @@ describe('taking over from a holder that is gone', () => {
   afterAll(() => cell.stop());
 
   /** An executor whose network can be frozen. */
-  async function frozenLater(options: ExecutorOptions = {}): Promise<{ service: RunningService; freeze: () => void; thaw: () => void }> {
+  async function frozenLater(
+    options: ExecutorOptions = {},
+  ): Promise<{ service: RunningService; freeze: () => void; thaw: () => void }> {
     const proxy = await startProxy(cell.server.port);
     cleanUp.push(() => proxy.close());
     const service = await startExecutor(cell, { natsUrl: proxy.url, drainMs: 500, ...options });
@@ -37,7 +39,8 @@ describe('taking over from a holder that is gone', () => {
     return service;
   }
 
-  const ticks = (events: SeenEvent[]): unknown[] => events.filter((event) => event.type === 'milestone.reached').map((event) => event.data.name);
+  const ticks = (events: SeenEvent[]): unknown[] =>
+    events.filter((event) => event.type === 'milestone.reached').map((event) => event.data.name);
 
   it('the next executor goes on where the log ends, and the old one is fenced off', async () => {
     const first = await frozenLater();
@@ -46,16 +49,25 @@ describe('taking over from a holder that is gone', () => {
     first.freeze();
     const second = await another();
     const lost = await cell.until(address, (event) => event.type === 'attempt.lost');
-    expect(lost.data).toEqual({ attempt: 1, executor: first.service.instance, reason: expect.stringMatching(/unreachable|lease_expired/) });
+    expect(lost.data).toEqual({
+      attempt: 1,
+      executor: first.service.instance,
+      reason: expect.stringMatching(/unreachable|lease_expired/),
+    });
     first.thaw();
     const end = await cell.ended(address);
     expect(end).toMatchObject({ attempt: 2, data: { result: { ticks: 20 } } });
     const events = await cell.events(address);
     expect(ticks(events)).toEqual(Array.from({ length: 20 }, (_, index) => `tick ${index + 1}`));
     const after = events.filter((event) => event.seq > lost.seq);
-    expect(after[0]).toMatchObject({ type: 'run.started', data: { attempt: 2, dispatch: 1, executor: second.instance } });
+    expect(after[0]).toMatchObject({
+      type: 'run.started',
+      data: { attempt: 2, dispatch: 1, executor: second.instance },
+    });
     expect(after.every((event) => event.attempt === 2)).toBe(true);
-    await waitFor(async () => (await cell.outstandingWork()) === 0, { describe: 'the work message is acked' });
+    await waitFor(async () => (await cell.outstandingWork()) === 0, {
+      describe: 'the work message is acked',
+    });
   });
 
   it('a redelivery while the holder lives changes nothing', async () => {
@@ -65,7 +77,9 @@ describe('taking over from a holder that is gone', () => {
     const other = await another();
     const twin = await cell.broker.jsm();
     // A second message for the same dispatch, as a sweep would publish it after the first was lost.
-    const info = await twin.streams.getMessage('WORK', { last_by_subj: `work.default.acme.${address.run_id}` });
+    const info = await twin.streams.getMessage('WORK', {
+      last_by_subj: `work.default.acme.${address.run_id}`,
+    });
     await twin.streams.deleteMessage('WORK', info?.seq ?? 0);
     await cell.dispatch(address);
     await cell.ended(address);
@@ -73,7 +87,9 @@ describe('taking over from a holder that is gone', () => {
     expect(events.filter((event) => event.type === 'run.started')).toHaveLength(1);
     expect(events.every((event) => event.type !== 'attempt.lost')).toBe(true);
     expect([holder.instance, other.instance]).toContain(events[1]?.data.executor);
-    await waitFor(async () => (await cell.outstandingWork()) === 0, { describe: 'the message of the ended run is dropped' });
+    await waitFor(async () => (await cell.outstandingWork()) === 0, {
+      describe: 'the message of the ended run is dropped',
+    });
   });
 
   it('a stopping run whose holder is gone is stopped by the next executor', async () => {
@@ -84,9 +100,19 @@ describe('taking over from a holder that is gone', () => {
     await cell.requestStop(address);
     await another();
     const end = await cell.ended(address);
-    expect(end).toMatchObject({ type: 'run.stopped', attempt: 2, data: { by: { user_id: 'ada', channel: 'api' }, reason: 'enough' } });
+    expect(end).toMatchObject({
+      type: 'run.stopped',
+      attempt: 2,
+      data: { by: { user_id: 'ada', channel: 'api' }, reason: 'enough' },
+    });
     const events = await cell.events(address);
-    expect(events.slice(-5).map((event) => event.type)).toEqual(['stop.requested', 'attempt.lost', 'run.started', 'stop.observed', 'run.stopped']);
+    expect(events.slice(-5).map((event) => event.type)).toEqual([
+      'stop.requested',
+      'attempt.lost',
+      'run.started',
+      'stop.observed',
+      'run.stopped',
+    ]);
   });
 
   it('a resumed code agent gets its recorded model answer, and the model is not called again', async () => {
@@ -114,23 +140,39 @@ describe('taking over from a holder that is gone', () => {
     endpoint.release();
     const end = await cell.ended(address);
     const recorded = (kind: string): unknown => before.find((event) => event.data.kind === kind)?.data.result;
-    expect(end.data.result).toEqual({ one: 'you said: first', two: 'you said: second', drawn: recorded('random'), kept: recorded('step') });
+    expect(end.data.result).toEqual({
+      one: 'you said: first',
+      two: 'you said: second',
+      drawn: recorded('random'),
+      kept: recorded('step'),
+    });
     expect(endpoint.calls).toEqual(['first', 'second', 'second']);
     expect(new Set(endpoint.keys)).toEqual(new Set(['Bearer sesame']));
     const steps = (await cell.events(address)).filter((event) => event.type === 'step.completed');
     expect(steps.map((event) => event.data.index)).toEqual([0, 1, 2, 3]);
-    expect(steps[0]?.data.usage).toEqual({ input_tokens: 7, output_tokens: 5, cached_tokens: 0, cost_usd: '0' });
+    expect(steps[0]?.data.usage).toEqual({
+      input_tokens: 7,
+      output_tokens: 5,
+      cached_tokens: 0,
+      cost_usd: '0',
+    });
   });
 
   it('a code agent that does something else on resume ends with the index', async () => {
     const first = await frozenLater();
-    const agent = codeAgent('fickle', `await tools.step('first', null, () => 1); await tools.step('draw ' + tools.attempt, null, () => 2); await new Promise((r) => setTimeout(r, tools.attempt === 1 ? 60_000 : 0));`);
+    const agent = codeAgent(
+      'fickle',
+      `await tools.step('first', null, () => 1); await tools.step('draw ' + tools.attempt, null, () => 2); await new Promise((r) => setTimeout(r, tools.attempt === 1 ? 60_000 : 0));`,
+    );
     const address = await cell.start(agent, {});
     await cell.until(address, (event) => event.data.index === 1);
     first.freeze();
     await another();
     const end = await cell.ended(address);
-    expect(end).toMatchObject({ type: 'run.failed', data: { error: { code: 'nondeterministic_agent', category: 'agent' } } });
+    expect(end).toMatchObject({
+      type: 'run.failed',
+      data: { error: { code: 'nondeterministic_agent', category: 'agent' } },
+    });
     expect((end.data.error as { detail: string }).detail).toMatch(/index 1 .*step "draw 1".*step "draw 2"/);
   });
 });

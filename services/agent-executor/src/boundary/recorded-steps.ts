@@ -13,8 +13,10 @@ export interface RecordedStep {
   is_error: boolean;
   call_id?: string;
   idempotent?: boolean;
-  /** `outcome.unknown` is on record; `retry`: a person said to do it again. */
-  outcome?: 'unknown' | 'retry';
+  /** `outcome.unknown` is on record; or what a person said then. */
+  outcome?: 'unknown' | 'retry' | 'mark_done' | 'skip';
+  /** Attempts begun since a person said to do it again: only the first may. */
+  startsSinceRetry?: number;
 }
 
 /** Everything that earlier attempts recorded, by index. */
@@ -58,9 +60,11 @@ export class RecordedSteps {
       case 'outcome.unknown':
         return this.#outcome((event.data as EventData['outcome.unknown']).call_id, 'unknown');
       case 'outcome.resolved': {
-        const { call_id, choice } = event.data as EventData['outcome.resolved'];
-        return choice === 'retry' ? this.#outcome(call_id, 'retry') : undefined;
+        const { call_id, choice, result } = event.data as EventData['outcome.resolved'];
+        return this.#outcome(call_id, choice, result ?? null);
       }
+      case 'run.started':
+        return this.#started();
       case 'step.completed': {
         const { index, kind, name, signature, result, is_error } = event.data as EventData['step.completed'];
         this.#byIndex.set(index, { kind, name, signature, state: 'done', result, is_error });
@@ -98,9 +102,18 @@ export class RecordedSteps {
     if (step) Object.assign(step, { state: 'done', result, is_error });
   }
 
-  #outcome(callId: string, outcome: 'unknown' | 'retry'): void {
+  #outcome(callId: string, outcome: NonNullable<RecordedStep['outcome']>, result: JsonValue = null): void {
     const step = this.#byCall.get(callId);
-    if (step) step.outcome = outcome;
+    if (step) Object.assign(step, { outcome, result, startsSinceRetry: 0 });
+  }
+
+  /** An attempt that was allowed to do a call again may have done it before it was lost: its outcome is open once more. */
+  #started(): void {
+    for (const step of this.#byCall.values()) {
+      if (step.outcome !== 'retry') continue;
+      step.startsSinceRetry = (step.startsSinceRetry ?? 0) + 1;
+      if (step.startsSinceRetry > 1) delete step.outcome;
+    }
   }
 
   #report(index: number, kind: string, name: string): void {

@@ -55,6 +55,7 @@ export class RunBoundary implements Boundary {
     const step = this.parts.recorded.match(index, 'tool', call.name, signature);
     if (step?.state === 'done')
       return { result: await this.parts.values.get(step.result), is_error: step.is_error };
+    if (step?.outcome === 'mark_done' || step?.outcome === 'skip') return this.#asResolved(index, step);
     const call_id = step?.call_id ?? call.call_id ?? `c${index}`;
     if (step) await this.#mayRepeat(step, call_id, call);
     else
@@ -192,6 +193,19 @@ export class RunBoundary implements Boundary {
   async #toolCalled(boundary: string, data: EventData['tool.called']): Promise<void> {
     const args = await this.parts.values.put(data.args);
     await this.parts.recorder.record(boundary, [{ type: 'tool.called', data: { ...data, args } }]);
+  }
+
+  /** A person said what became of the call: that is its result. */
+  async #asResolved(index: number, step: RecordedStep): Promise<{ result: JsonValue; is_error: boolean }> {
+    const skipped = step.outcome === 'skip';
+    const result = skipped
+      ? { message: 'skipped: it is not known whether this call took effect' }
+      : step.result;
+    const data = { call_id: step.call_id ?? '', index, is_error: skipped, result, duration_ms: 0 };
+    await this.parts.recorder.recordFacts([
+      { type: 'tool.returned', data: { ...data, outcome: skipped ? 'skipped' : 'marked_done' } },
+    ]);
+    return { result: await this.parts.values.get(result), is_error: skipped };
   }
 
   /** A call that was begun and has no result may be done again when it is idempotent, or when a person said so. */
