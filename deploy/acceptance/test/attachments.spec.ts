@@ -30,7 +30,9 @@ describe('attaching at random moments', () => {
   /** Runs of a few seconds, and observers that arrive while they emit and stay until the end. */
   const oneWave = async (): Promise<void> => {
     const runs = await Promise.all(
-      Array.from({ length: RUNS }, () => client.start({ agent_id: 'ticker', input: { count: TICKS, every_ms: 10 } })),
+      Array.from({ length: RUNS }, () =>
+        client.start({ agent_id: 'ticker', input: { count: TICKS, every_ms: 10 } }),
+      ),
     );
     const observed = await Promise.all(
       Array.from({ length: OBSERVERS }, async (_, index) => {
@@ -52,11 +54,19 @@ describe('attaching at random moments', () => {
   };
 
   const stored = async (run_id: string): Promise<string[]> => {
-    const answer = await fetch(`${cell.url}/runs/${run_id}/events`, { headers: { authorization: `Bearer ${key}`, accept: 'application/x-ndjson' } });
+    const answer = await fetch(`${cell.url}/runs/${run_id}/events`, {
+      headers: { authorization: `Bearer ${key}`, accept: 'application/x-ndjson' },
+    });
     return (await answer.text()).trimEnd().split('\n');
   };
 });
 
 function digestOf(lines: readonly string[]): string {
-  return lines.reduce((digest, line) => createHash('sha256').update(digest + line).digest('hex'), '');
+  return lines.reduce(
+    (digest, line) =>
+      createHash('sha256')
+        .update(digest + line)
+        .digest('hex'),
+    '',
+  );
 }

@@ -49,7 +49,10 @@ export async function startCell(options: CellOptions = {}): Promise<Cell> {
     ...options.env,
   };
   const processes = SERVICES.flatMap((name) =>
-    Array.from({ length: name === 'gateway' ? 1 : (options.replicas ?? 1) }, () => new ServiceProcess(name, env)),
+    Array.from(
+      { length: name === 'gateway' ? 1 : (options.replicas ?? 1) },
+      () => new ServiceProcess(name, env),
+    ),
   );
   await Promise.all(processes.map((process) => process.start()));
   await Promise.all(processes.map((process) => process.ready()));
@@ -69,7 +72,8 @@ export async function startCell(options: CellOptions = {}): Promise<Cell> {
     processes,
     of: (name) => processes.filter((process) => process.name === name),
     key,
-    client: async (user = 'dev', tenant = 'local') => new RunledgerClient({ url, apiKey: await key(user, tenant) }),
+    client: async (user = 'dev', tenant = 'local') =>
+      new RunledgerClient({ url, apiKey: await key(user, tenant) }),
     stop: async () => {
       await Promise.all(processes.map((process) => process.end('SIGKILL')));
       await broker.close();
@@ -79,11 +83,20 @@ export async function startCell(options: CellOptions = {}): Promise<Cell> {
   };
 }
 
-async function makeKey(broker: Broker, who: { user: string; tenant: string; scopes: readonly string[] }): Promise<string> {
+async function makeKey(
+  broker: Broker,
+  who: { user: string; tenant: string; scopes: readonly string[] },
+): Promise<string> {
   const { api_key } = await createApiKey(
     broker,
     { secretKey: Buffer.from(SECRET_KEY, 'hex') },
-    { tenant_id: who.tenant, user_id: who.user, name: 'acceptance', scopes: who.scopes as typeof SCOPES, env: 'test' },
+    {
+      tenant_id: who.tenant,
+      user_id: who.user,
+      name: 'acceptance',
+      scopes: who.scopes as typeof SCOPES,
+      env: 'test',
+    },
   );
   return api_key;
 }
@@ -91,5 +104,6 @@ async function makeKey(broker: Broker, who: { user: string; tenant: string; scop
 async function seed(broker: Broker, tenants: string[]): Promise<void> {
   const agents = await new Kvm(broker.js).open('agents');
   for (const tenant of tenants)
-    for (const agent of SAMPLE_AGENTS) await agents.put(agentKey(tenant, agent.agent_id), JSON.stringify(agent));
+    for (const agent of SAMPLE_AGENTS)
+      await agents.put(agentKey(tenant, agent.agent_id), JSON.stringify(agent));
 }

@@ -24,7 +24,8 @@ class LocalDefault {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
     this.#child = child;
     await waitFor(
       () => {
@@ -54,9 +55,16 @@ describe('the local default', () => {
   beforeAll(async () => {
     home = await temporaryFolder();
     usedPort = await freePort();
-    local = new LocalDefault({ RUNLEDGER_HOME: home.path, RUNLEDGER_PORT: String(usedPort), RUNLEDGER_LEASE_S: '3' });
+    local = new LocalDefault({
+      RUNLEDGER_HOME: home.path,
+      RUNLEDGER_PORT: String(usedPort),
+      RUNLEDGER_LEASE_S: '3',
+    });
     await local.start();
-    const key = JSON.parse(await readFile(join(home.path, 'dev-key'), 'utf8')) as { url: string; api_key: string };
+    const key = JSON.parse(await readFile(join(home.path, 'dev-key'), 'utf8')) as {
+      url: string;
+      api_key: string;
+    };
     client = new RunledgerClient({ url: key.url, apiKey: key.api_key });
   }, 120_000);
   afterAll(async () => {
@@ -73,12 +81,18 @@ describe('the local default', () => {
 
   it('killed whole with ten runs in flight, broker included, ends all ten in success and changes nothing that was seen', async () => {
     const runs = await Promise.all(
-      Array.from({ length: 10 }, () => client.start({ agent_id: 'ticker', input: { count: TICKS, every_ms: 100 } })),
+      Array.from({ length: 10 }, () =>
+        client.start({ agent_id: 'ticker', input: { count: TICKS, every_ms: 100 } }),
+      ),
     );
-    await waitFor(async () => (await Promise.all(runs.map((run) => client.getRun(run.run_id)))).every((run) => run.seq > 12), {
-      timeoutMs: 30_000,
-      describe: 'ten ticks of every run',
-    });
+    await waitFor(
+      async () =>
+        (await Promise.all(runs.map((run) => client.getRun(run.run_id)))).every((run) => run.seq > 12),
+      {
+        timeoutMs: 30_000,
+        describe: 'ten ticks of every run',
+      },
+    );
     const seen = await Promise.all(runs.map((run) => lines(run.run_id)));
     const pid = await brokerPid();
     process.kill(pid, 'SIGKILL');
@@ -96,8 +110,12 @@ describe('the local default', () => {
       const whole = await lines(run.run_id);
       const before = seen[index] ?? [];
       expect(whole.slice(0, before.length)).toEqual(before);
-      const ticks = whole.map((line) => JSON.parse(line) as { type: string; data: { name: string } }).filter((event) => event.type === 'milestone.reached');
-      expect(ticks.map((tick) => tick.data.name)).toEqual(Array.from({ length: TICKS }, (_, tick) => `tick ${tick + 1}`));
+      const ticks = whole
+        .map((line) => JSON.parse(line) as { type: string; data: { name: string } })
+        .filter((event) => event.type === 'milestone.reached');
+      expect(ticks.map((tick) => tick.data.name)).toEqual(
+        Array.from({ length: TICKS }, (_, tick) => `tick ${tick + 1}`),
+      );
     }
   }, 240_000);
 
@@ -106,11 +124,14 @@ describe('the local default', () => {
     await waitFor(async () => (await client.getRun(run_id)).seq > 5, { describe: 'some ticks' });
     expect(await local.signalGroup('SIGINT')).toBe(0);
     await local.start();
-    const run = await waitFor(async () => client.getRun(run_id).then((one) => (one.completed_at ? one : undefined)), {
-      timeoutMs: 60_000,
-      everyMs: 200,
-      describe: 'the run to end',
-    });
+    const run = await waitFor(
+      async () => client.getRun(run_id).then((one) => (one.completed_at ? one : undefined)),
+      {
+        timeoutMs: 60_000,
+        everyMs: 200,
+        describe: 'the run to end',
+      },
+    );
     expect(run).toMatchObject({ status: 'success', result: { ticks: 60 } });
     const types = (await lines(run_id)).map((line) => (JSON.parse(line) as { type: string }).type);
     expect(types).toContain('run.parked');
@@ -119,13 +140,16 @@ describe('the local default', () => {
 
   it('says one clear line and exits 1 when the home or the port is in use', async () => {
     const second = async (env: Record<string, string>): Promise<{ code: number | null; output: string }> => {
-      const child = spawn(process.execPath, [join(ROOT, 'services', 'local', 'dist', 'main.js')], { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+      const child = spawn(process.execPath, [join(ROOT, 'services', 'local', 'dist', 'main.js')], {
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
       let output = '';
       child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
       await once(child, 'exit');
       return { code: child.exitCode, output };
     };
-    
+
     const sameHome = await second({ RUNLEDGER_HOME: home.path, RUNLEDGER_PORT: String(await freePort()) });
     expect(sameHome).toEqual({ code: 1, output: expect.stringMatching(/in use/) });
     const samePort = await second({ RUNLEDGER_HOME: `${home.path}-other`, RUNLEDGER_PORT: String(usedPort) });

@@ -27,21 +27,31 @@ export class ServiceProcess {
 
   async start(): Promise<void> {
     this.#opsPort = await freePort();
-    const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'services', this.name, 'dist', 'main.js')], {
-      env: { PATH: process.env['PATH'], ...this.env, RUNLEDGER_OPS_PORT: String(this.#opsPort) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
+    const child = spawn(
+      process.execPath,
+      ['--enable-source-maps', join(ROOT, 'services', this.name, 'dist', 'main.js')],
+      {
+        env: { PATH: process.env['PATH'], ...this.env, RUNLEDGER_OPS_PORT: String(this.#opsPort) },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
     this.#child = child;
   }
 
   async ready(): Promise<void> {
     await waitFor(
       async () => {
-        if (this.#child?.exitCode !== null) throw new Error(`${this.name} ended: ${this.#output.slice(-2_000)}`);
+        if (this.#child?.exitCode !== null)
+          throw new Error(`${this.name} ended: ${this.#output.slice(-2_000)}`);
         return (await fetch(`http://127.0.0.1:${this.#opsPort}/readyz`)).ok;
       },
-      { timeoutMs: 30_000, everyMs: 50, describe: () => `${this.name} to be ready: ${this.#output.slice(-2_000)}` },
+      {
+        timeoutMs: 30_000,
+        everyMs: 50,
+        describe: () => `${this.name} to be ready: ${this.#output.slice(-2_000)}`,
+      },
     );
   }
 

@@ -15,7 +15,11 @@ export interface OpenStream {
 }
 
 /** A bare reader of a run's stream: no reconnection, no de-duplication, so that specs see what was really sent. */
-export async function openStream(url: string, key: string, init: { method?: string; body?: unknown; headers?: Record<string, string> } = {}): Promise<OpenStream> {
+export async function openStream(
+  url: string,
+  key: string,
+  init: { method?: string; body?: unknown; headers?: Record<string, string> } = {},
+): Promise<OpenStream> {
   const abort = new AbortController();
   const response = await fetch(url, {
     method: init.method ?? 'GET',
@@ -57,6 +61,9 @@ async function read(response: Response, stream: OpenStream & { text: string }): 
 
 function parse(block: string): Frame | undefined {
   const field = (name: string): string =>
-    block.split('\n').find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? '';
+    block
+      .split('\n')
+      .find((line) => line.startsWith(`${name}: `))
+      ?.slice(name.length + 2) ?? '';
   return field('data') === '' ? undefined : { id: field('id'), event: field('event'), data: field('data') };
 }

@@ -22,7 +22,7 @@ export function runLogContract(name: string, start: () => Promise<LogUnderTest>)
       under = await start();
       log = under.open('gateway/one');
       other = under.open('agent-executor/two');
-    });
+    }, 90_000);
     afterAll(async () => {
       await log.close();
       await other.close();

@@ -16,6 +16,8 @@ export interface TestBrokerOptions {
   port?: number;
   /** The most bytes that JetStream may reserve on disk; default 64 GiB, so that every stream's max_bytes fits. */
   maxFileStore?: number;
+  /** How long a start may take; default 10,000 ms. */
+  startTimeoutMs?: number;
   /** Further lines of nats-server configuration, outside of the jetstream block. */
   config?: string;
 }
@@ -157,7 +159,10 @@ class RealBroker implements TestBroker {
           return new Wrong('ended by itself');
         return attempt();
       },
-      { describe: () => `broker ${this.name} ${does}; it wrote:\n${this.lines.slice(-3000)}` },
+      {
+        timeoutMs: this.options.startTimeoutMs ?? 10_000,
+        describe: () => `broker ${this.name} ${does}; it wrote:\n${this.lines.slice(-3000)}`,
+      },
     );
     if (found instanceof Wrong)
       throw new Error(`broker ${this.name} ${found.what}; it wrote:\n${this.lines.slice(-3000)}`);

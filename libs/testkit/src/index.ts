@@ -1,4 +1,5 @@
 export { startBroker, type TestBroker, type TestBrokerOptions } from './broker.ts';
+export { startCluster, type TestCluster } from './cluster.ts';
 export { freePort } from './free-port.ts';
 export { journal, Journal, type JournalFindings } from './journal.ts';
 export { temporaryFolder, type TemporaryFolder } from './temporary-folder.ts';

@@ -7,7 +7,13 @@ import { bootstrap, connectBroker } from '@runledger/nest-jetstream';
 import { LAYOUT } from '@runledger/proto';
 import { reconcilerDefinition } from '@runledger/reconciler/module';
 import { schedulerDefinition } from '@runledger/run-scheduler/module';
-import { readSettings, serviceLog, startService, type RunningService, type Settings } from '@runledger/service-host';
+import {
+  readSettings,
+  serviceLog,
+  startService,
+  type RunningService,
+  type Settings,
+} from '@runledger/service-host';
 import type { Logger } from 'pino';
 import { brokerToUse } from './private-broker.ts';
 import { localKey, seedSamples, type DevKey } from './seed.ts';
@@ -85,7 +91,12 @@ function fileLog(settings: Settings): Logger {
   const file = join(settings.home, 'logs', 'services.log');
   mkdirSync(dirname(file), { recursive: true });
   const destination = createWriteStream(file, { flags: 'a' });
-  return serviceLog({ service: 'local', instance: String(process.pid), level: settings.logLevel, destination });
+  return serviceLog({
+    service: 'local',
+    instance: String(process.pid),
+    level: settings.logLevel,
+    destination,
+  });
 }
 
 function assertFree(port: number, host: string): Promise<void> {
