@@ -8,9 +8,9 @@ process.on('SIGINT', () => {
   if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
   interrupt.abort();
 });
-// Nobody reads any more (`| head`): there is nothing left to say.
-process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === 'EPIPE' ? EXIT.success : EXIT.error),
+// Nobody reads any more (`| head`; a socket that is closed with unread data resets): there is nothing left to say.
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) =>
+  process.exit(code === 'EPIPE' || code === 'ECONNRESET' ? EXIT.success : EXIT.error),
 );
 process.stderr.on('error', () => undefined);
 

@@ -1,17 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import {
-  answerJson,
-  frameOf,
-  PlayedGateway,
-  sse,
-  type PlayedRun,
-} from '../../../libs/client/test/played-gateway.ts';
+import { answerJson, PlayedGateway, type PlayedRun } from '../../../libs/client/test/played-gateway.ts';
+import { callCli, until, type Called } from './called-cli.ts';
 
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const RUN = '01JD0000000000000000000000';
 
 let gateway: PlayedGateway;
@@ -23,44 +13,12 @@ beforeEach(async () => {
 });
 afterEach(() => gateway.close());
 
-interface Called {
-  child: ChildProcess;
-  stdout: () => string;
-  stderr: () => string;
-  exit: Promise<number | null>;
-}
+const call = (args: string[], more?: Parameters<typeof callCli>[2]): Called => callCli(gateway, args, more);
 
-function call(args: string[], more: { env?: NodeJS.ProcessEnv; stdin?: string } = {}): Called {
-  const env = {
-    PATH: process.env.PATH,
-    RUNLEDGER_URL: gateway.url,
-    RUNLEDGER_API_KEY: gateway.key,
-    ...more.env,
-  };
-  const child = spawn(process.execPath, [MAIN, ...args], { env, cwd: tmpdir(), stdio: 'pipe' });
-  let out = '';
-  let err = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text) => (err += text));
-  child.stdin.end(more.stdin ?? '');
-  const exit = once(child, 'close').then(([code]) => code as number | null);
-  return { child, stdout: () => out, stderr: () => err, exit };
-}
-
-async function finished(
-  args: string[],
-  more?: Parameters<typeof call>[1],
-): Promise<[number | null, string, string]> {
-  const called = call(args, more);
+async function finished(...asked: Parameters<typeof call>): Promise<[number | null, string, string]> {
+  const called = call(...asked);
   const code = await called.exit;
   return [code, called.stdout(), called.stderr()];
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 15_000; !condition();) {
-    if (Date.now() > deadline) throw new Error('waited 15 s in vain');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 const complete = (
@@ -138,91 +96,6 @@ describe('start', () => {
       '',
       'error: Not valid: see errors (400 invalid_request, request q1)\n  body /limits/max_turns: too \\x1b[31mmany\n',
     ]);
-  });
-});
-
-describe('watch', () => {
-  it('prints the stored lines byte for byte with --output json, over a cut connection', async () => {
-    run.append('run.requested').append('log.written', { message: 'grüße \u009b 🚀', n: 1e21 });
-    complete();
-    gateway.next(/stream$/, (_asked, res) => {
-      sse(res).write(`retry: 10\n\n${frameOf(run.lines[0] ?? '')}id: 2\nda`, () => res.destroy());
-    });
-    const [code, out, err] = await finished(['watch', RUN, '--output', 'json']);
-    expect([code, err]).toEqual([0, `Run ${RUN} success.\n`]);
-    expect(out).toBe(run.lines.map((line) => `${line}\n`).join(''));
-  });
-
-  it.each([
-    ['run.succeeded', 0, 'success'],
-    ['run.failed', 1, 'error'],
-    ['run.stopped', 3, 'stopped'],
-  ])('ends with the exit code of %s', async (end, exit, status) => {
-    complete(end);
-    const [code, out, err] = await finished(['watch', RUN]);
-    expect([code, err]).toEqual([exit, `Run ${RUN} ${status}.\n`]);
-    expect(out).toMatch(/^\[\d\d:\d\d:\d\d\] Requested hello by dev \(cli\)\n/);
-    expect(out).not.toContain('\u001b');
-  });
-
-  it('says (inferred) when the run can no longer be read', async () => {
-    complete();
-    const gone = Array.from({ length: 6 }, () => (_asked: unknown, res: Parameters<typeof answerJson>[0]) => {
-      answerJson(res, 503, { code: 'unavailable', title: 'Away', detail: '' });
-    });
-    gateway.next(new RegExp(`${RUN}$`), ...gone);
-    const [code, , err] = await finished(['watch', RUN]);
-    expect([code, err]).toEqual([0, `Run ${RUN} success. (inferred)\n`]);
-  }, 40_000);
-
-  it('leaves the run running on Ctrl-C, and says how to come back', async () => {
-    run.append('run.requested', { agent_id: 'hello' });
-    const watching = call(['watch', RUN]);
-    await until(() => watching.stdout().includes('Requested'));
-    watching.child.kill('SIGINT');
-    expect(await watching.exit).toBe(130);
-    expect(watching.stderr()).toBe(`Left run ${RUN} running. Come back with: runledger watch ${RUN}\n`);
-    expect(gateway.askedFor(/stop$/)).toEqual([]);
-  });
-
-  it('ends quietly when nobody reads any more', async () => {
-    for (let i = 0; i < 3000; i++) run.append('log.written', { message: 'x'.repeat(200) });
-    const watching = call(['watch', RUN, '--output', 'json']);
-    await once(watching.child.stdout as NodeJS.ReadableStream, 'data');
-    watching.child.stdout?.destroy();
-    expect(await watching.exit).toBe(0);
-    expect(watching.stderr()).toBe('');
-  });
-
-  it('says on stderr when the connection keeps failing, and goes on', async () => {
-    complete();
-    const drop = (_asked: unknown, res: { destroy: () => void }): void => void res.destroy();
-    gateway.next(/stream$/, (_asked, res) => void sse(res).end('retry: 10\n\n'), drop, drop);
-    const [code, out, err] = await finished(['watch', RUN, '--output', 'json']);
-    expect(code).toBe(0);
-    expect(out.split('\n')).toHaveLength(run.lines.length + 1);
-    expect(err).toContain('the connection keeps failing (3 times');
-  });
-
-  it('shows every HTTP exchange with --verbose, without the key', async () => {
-    complete();
-    const [, , err] = await finished(['watch', RUN, '--verbose']);
-    expect(err).toMatch(new RegExp(`> GET ${gateway.url}/runs/${RUN}/stream -> 200 in \\d+ ms`));
-    expect(err).not.toContain(gateway.key);
-  });
-});
-
-describe('run', () => {
-  it('starts and watches: stdout is the events', async () => {
-    const running = call(['run', 'hello', '--output', 'json']);
-    await until(() => running.stdout().includes('run.requested'));
-    const started = gateway.runs.get('01JD0000000000000000000001');
-    started?.append('run.succeeded', { result: 1 });
-    expect(await running.exit).toBe(0);
-    expect(running.stdout()).toBe(started?.lines.map((line) => `${line}\n`).join(''));
-    expect(running.stderr()).toBe(
-      'Run 01JD0000000000000000000001\nRun 01JD0000000000000000000001 success.\n',
-    );
   });
 });
 
