@@ -22,6 +22,8 @@ export interface LoadedRun {
   checkpoint: number;
   /** How many commits the run has. */
   commits: number;
+  /** Every stored line, where loading had to read them all anyway (there was no checkpoint to start from). */
+  lines?: StoredLine[];
 }
 
 export type Executed =
@@ -72,9 +74,10 @@ export interface RunLog {
   /**
    * Load, decide, append; conflicts are retried with jitter for 2 s. `command` sees the loaded run, so that it can
    * refuse on its own (by throwing) before anything is decided. Throws `LogUnavailable` (Fault) when the broker
-   * cannot take or confirm the append: its `code` is `outcome_unknown` when it may have landed.
+   * cannot take or confirm the append: its `code` is `outcome_unknown` when it may have landed. `known`, a state loaded
+   * before, saves the first load: the fence finds out when it is old, and a refusal is checked against the leader.
    */
-  execute(address: RunAddress, command: (run: Run) => Command): Promise<Executed>;
+  execute(address: RunAddress, command: (run: Run) => Command, known?: LoadedRun): Promise<Executed>;
   /** Decides a StartRun and encodes its commit, without appending it. */
   prepareStart(command: Extract<Command, { type: 'StartRun' }>, address: RunAddress): PreparedStart;
   /** Appends a prepared start at expectation 0. Safe to repeat: resolves alike for the one that landed before. */

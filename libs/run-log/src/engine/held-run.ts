@@ -34,6 +34,8 @@ const MAX_BATCH_BYTES = 200 * 1024;
 const BACK_TO_BACK = 8;
 const GAP_MS = 20;
 const RECHECK_MS = 15_000;
+/** A run that is over sooner never needs to look for what others appended while it began. */
+const FIRST_LOOK_MS = 50;
 const CHECKPOINT_EVERY = 500;
 /** Progress is refused this close to the broker's cap, so that the end always fits. */
 export const COMMIT_RESERVE = 100;
@@ -65,7 +67,7 @@ export class HeldRunWriter implements HeldRun {
   #at: LoadedRun;
   #queue: Queued[] = [];
   #pumping: Promise<void> | undefined;
-  #behind = true;
+  #behind = false;
   #lost = new AbortController();
   #released = new AbortController();
   #listeners: ((event: RunEvent, run: Run) => void)[] = [];
@@ -75,6 +77,7 @@ export class HeldRunWriter implements HeldRun {
   #landedAt = 0;
   readonly #watch: Watch;
   readonly #recheck: NodeJS.Timeout;
+  readonly #firstLook: NodeJS.Timeout;
 
   constructor(private readonly options: HeldRunOptions) {
     this.address = options.address;
@@ -86,7 +89,10 @@ export class HeldRunWriter implements HeldRun {
       () => this.#fallBehind(),
     );
     // What landed between the load and the subscription is read once the subscription stands.
-    void this.#watch.ready.then(() => this.#pump()).catch(() => this.#fallBehind());
+    this.#firstLook = setTimeout(
+      () => void this.#watch.ready.catch(() => undefined).then(() => this.#fallBehind()),
+      FIRST_LOOK_MS,
+    );
     this.#recheck = setInterval(() => this.#fallBehind(), RECHECK_MS);
     this.#recheck.unref();
   }
@@ -128,6 +134,7 @@ export class HeldRunWriter implements HeldRun {
     this.#released.abort();
     this.#fail(new HoldLost('released', 'the hold was released'));
     clearInterval(this.#recheck);
+    clearTimeout(this.#firstLook);
     this.#watch.close();
     this.options.onReleased();
   }

@@ -1,8 +1,9 @@
 import { emptyRun, evolve, restore, type Run } from '@runledger/run';
 import { decodeEvent, type Commit } from '@runledger/wire';
 import { LogUnavailable } from '../faults.ts';
-import type { LoadedRun, RunAddress } from '../port.ts';
+import type { LoadedRun, RunAddress, StoredLine } from '../port.ts';
 import type { CommitStore, StoredCommit } from './commit-store.ts';
+import { linesOf } from './feed.ts';
 
 const CHECKPOINT = 'run.checkpointed';
 
@@ -10,17 +11,18 @@ const CHECKPOINT = 'run.checkpointed';
 export async function loadRun(store: CommitStore, address: RunAddress): Promise<LoadedRun> {
   const last = await store.last(address);
   if (!last) return { run: emptyRun(address.run_id), digest: '', stream_seq: 0, checkpoint: 0, commits: 0 };
-  const run = (await fromCheckpoint(store, address, last)) ?? (await fromBeginning(store, address, last));
+  const restored = await fromCheckpoint(store, address, last);
+  const { run, lines } = restored ? { run: restored } : await fromBeginning(store, address, last);
   if (run.seq !== last.last)
     throw new LogUnavailable(
       'log_unavailable',
       `run ${address.run_id} was read up to ${run.seq} of ${last.last}`,
     );
-  return { run, ...positionOf(last) };
+  return { run, ...positionOf(last), ...(lines ? { lines } : {}) };
 }
 
 /** Where a writer stands after this commit. */
-export function positionOf(commit: StoredCommit): Omit<LoadedRun, 'run'> {
+export function positionOf(commit: StoredCommit): Omit<LoadedRun, 'run' | 'lines'> {
   return {
     digest: commit.digest,
     stream_seq: commit.stream_seq,
@@ -44,10 +46,18 @@ async function fromCheckpoint(
   return run;
 }
 
-async function fromBeginning(store: CommitStore, address: RunAddress, last: StoredCommit): Promise<Run> {
+async function fromBeginning(
+  store: CommitStore,
+  address: RunAddress,
+  last: StoredCommit,
+): Promise<{ run: Run; lines?: StoredLine[] }> {
   let run = emptyRun(address.run_id);
-  for await (const commit of commits(store, address, 1, last)) run = foldCommit(run, commit);
-  return run;
+  const lines: StoredLine[] = [];
+  for await (const commit of commits(store, address, 1, last)) {
+    run = foldCommit(run, commit);
+    lines.push(...linesOf(commit));
+  }
+  return { run, lines };
 }
 
 async function* commits(

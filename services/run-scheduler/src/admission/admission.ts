@@ -34,7 +34,7 @@ export class Admission {
   async settle(address: RunAddress): Promise<void> {
     const { run } = await this.parts.runLog.load(address);
     if (run.status === 'none') return;
-    if (run.status === 'queued') return this.#seekSlot(address, run);
+    if (run.status === 'queued') return this.admit(address, run);
     if (run.status === 'waiting' && run.waiting_on === 'handover') return this.#redispatch(address);
     if (run.status === 'running' || run.status === 'stopping') return this.#keepSlot(address, run);
     await this.release(address);
@@ -74,7 +74,8 @@ export class Admission {
     }));
   }
 
-  async #seekSlot(address: RunAddress, run: Run): Promise<void> {
+  /** A run that waits for a slot, as it was last seen: a later end of it is found after the grant. */
+  async admit(address: RunAddress, run: Run): Promise<void> {
     const dispatch = Math.max(1, run.dispatch);
     await this.#inTurn(address.tenant_id, async (ledger) => {
       const known = ledger.entries.get(run.run_id);
