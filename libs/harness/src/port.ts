@@ -153,18 +153,26 @@ export class AgentStopped extends Error {
   }
 }
 
+export interface AgentFailure {
+  code: string;
+  category: 'agent' | 'provider' | 'tool' | 'timeout' | 'budget' | 'limit' | 'system' | 'input';
+  title: string;
+  detail: string;
+  remedy: string;
+  retryable: boolean;
+}
+
 /** The agent, or what it called, failed in a way that ends or retries the attempt. */
 export class AgentFailed extends Error {
   constructor(
-    readonly code: string,
-    readonly category: 'agent' | 'provider' | 'tool' | 'timeout' | 'budget' | 'limit' | 'system' | 'input',
-    readonly title: string,
-    readonly detail: string,
-    readonly remedy: string,
-    readonly retryable: boolean,
+    readonly failure: AgentFailure,
     options?: ErrorOptions,
   ) {
-    super(`${title}: ${detail}`, options);
+    super(`${failure.title}: ${failure.detail}`, options);
     this.name = 'AgentFailed';
+  }
+
+  get code(): string {
+    return this.failure.code;
   }
 }

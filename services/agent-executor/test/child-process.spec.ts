@@ -108,7 +108,7 @@ describe('agents in processes of their own', () => {
   });
 
   it('overlays the values of the start, which never enter the log', async () => {
-    const bucket = await new Kvm(cell.broker.js).create('run-env');
+    const bucket = await new Kvm(cell.broker.js).open('run-env');
     const agent = codeAgent(
       'secret',
       'return { length: process.env.TOKEN.length, size: process.env.SIZE };',
@@ -144,6 +144,12 @@ describe('agents in processes of their own', () => {
     await cell.log.putBlob(second, text);
     await cell.dispatch(second);
     expect((await cell.ended(second)).data.result).toBe(70_000);
+  });
+
+  it('refuses what this version cannot do, and the agent may go on', async () => {
+    const body = `const codes = []; for (const call of [() => tools.callAgent('x', 1), () => tools.dataStore.get('n', 'k'), () => tools.callTool('none')]) await call().catch((error) => codes.push(error.code)); return codes;`;
+    const end = await cell.ended(await cell.start(codeAgent('curious', body), {}));
+    expect(end.data.result).toEqual(['children_unavailable', 'data_store_unavailable', 'call_failed']);
   });
 
   it('says where a result does not fit its schema, and succeeds', async () => {

@@ -27,7 +27,7 @@ describe('recorded steps', () => {
     expect(() => steps.match(0, kind, name, signature)).toThrow(
       expect.objectContaining({
         code: 'nondeterministic_agent',
-        detail: expect.stringMatching(/index 0 .*tool "pay"/),
+        message: expect.stringMatching(/index 0 .*tool "pay"/),
       }),
     );
     expect(steps.match(0, 'tool', 'pay', 's')).toMatchObject({ state: 'called' });

@@ -19,6 +19,12 @@ export interface AgentTools {
     ...rest: [work: () => T | Promise<T>] | [args: JsonValue, work: () => T | Promise<T>]
   ): Promise<JsonValue>;
   callAgent(agentId: string, input: JsonValue): Promise<JsonValue>;
+  dataStore: {
+    get(namespace: string, key: string): Promise<JsonValue>;
+    set(namespace: string, key: string, value: JsonValue): Promise<JsonValue>;
+    delete(namespace: string, key: string): Promise<JsonValue>;
+    list(namespace: string, prefix?: string): Promise<JsonValue>;
+  };
   log(message: string, level?: Level): void;
   milestone(name: string, detail?: string): void;
   now(): Promise<number>;
@@ -44,6 +50,12 @@ export function toolsFor(
     step: (name, ...rest) =>
       rest.length === 1 ? step(channel, name, null, rest[0]) : step(channel, name, rest[0], rest[1]),
     callAgent: (agentId, input) => channel.call('agent', { agent_id: agentId, input }),
+    dataStore: {
+      get: (namespace, key) => channel.call('data', { op: 'get', namespace, key }),
+      set: (namespace, key, value) => channel.call('data', { op: 'set', namespace, key, value }),
+      delete: (namespace, key) => channel.call('data', { op: 'delete', namespace, key }),
+      list: (namespace, prefix = '') => channel.call('data', { op: 'list', namespace, prefix }),
+    },
     log: (message, level = 'info') =>
       channel.send({ type: 'event', event: 'log', level, source: 'agent', message: String(message) }),
     milestone: (name, detail = '') =>
@@ -95,6 +107,6 @@ function modelCall(call: Parameters<AgentTools['callLlm']>[0]): { [key: string]:
   return {
     messages: all,
     ...(model === undefined ? {} : { model }),
-    ...(settings === undefined ? {} : { settings: settings as JsonValue }),
+    ...(settings === undefined ? {} : { settings: settings }),
   };
 }

@@ -61,14 +61,14 @@ export class Gate {
   }
 
   timeOut(seconds: number): void {
-    this.#timedOut = new AgentFailed(
-      'timeout',
-      'timeout',
-      'The run took longer than its limit',
-      `the limit is ${seconds} s`,
-      'Raise limits.timeout_s of the agent or of the start, or let the agent do less.',
-      false,
-    );
+    this.#timedOut = new AgentFailed({
+      code: 'timeout',
+      category: 'timeout',
+      title: 'The run took longer than its limit',
+      detail: `the limit is ${seconds} s`,
+      remedy: 'Raise limits.timeout_s of the agent or of the start, or let the agent do less.',
+      retryable: false,
+    });
     this.#abort.abort(this.#timedOut);
   }
 

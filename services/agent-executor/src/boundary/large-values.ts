@@ -24,14 +24,14 @@ export class LargeValues {
     if (!isReference(value)) return value;
     const text = await this.runLog.getBlob(this.address, value.blob);
     if (text === undefined)
-      throw new AgentFailed(
-        'value_gone',
-        'system',
-        'A large value is no longer stored',
-        `blob ${value.blob} of ${value.bytes} bytes`,
-        'Start the run again.',
-        false,
-      );
+      throw new AgentFailed({
+        code: 'value_gone',
+        category: 'system',
+        title: 'A large value is no longer stored',
+        detail: `blob ${value.blob} of ${value.bytes} bytes`,
+        remedy: 'Start the run again.',
+        retryable: false,
+      });
     return JSON.parse(text) as JsonValue;
   }
 }

@@ -41,14 +41,15 @@ export class RecordedSteps {
       step.name === name &&
       (step.signature === undefined || step.signature === signature);
     if (same) return step;
-    throw new AgentFailed(
-      'nondeterministic_agent',
-      'agent',
-      'The agent did not repeat what it did before',
-      `at index ${index} the log holds ${describe(step.kind, step.name, step.signature)}, the agent now asks for ${describe(kind, name, signature)}`,
-      'Take the time and random numbers from tools.now() and tools.random(), and wrap side effects in tools.step().',
-      false,
-    );
+    throw new AgentFailed({
+      code: 'nondeterministic_agent',
+      category: 'agent',
+      title: 'The agent did not repeat what it did before',
+      detail: `at index ${index} the log holds ${describe(step.kind, step.name, step.signature)}, the agent now asks for ${describe(kind, name, signature)}`,
+      remedy:
+        'Take the time and random numbers from tools.now() and tools.random(), and wrap side effects in tools.step().',
+      retryable: false,
+    });
   }
 
   #add(event: RecordedEvent): void {

@@ -43,14 +43,14 @@ function facts(events: DraftEvent[]): DraftEvent[] {
 
 function notAllowed(refusal: Refusal): AgentFailed {
   const full = refusal.code === 'limit_reached';
-  return new AgentFailed(
-    refusal.code,
-    full ? 'limit' : 'system',
-    full ? 'The run has reached the size limit of its log' : 'The log refused what the agent did',
-    refusal.detail,
-    full
+  return new AgentFailed({
+    code: refusal.code,
+    category: full ? 'limit' : 'system',
+    title: full ? 'The run has reached the size limit of its log' : 'The log refused what the agent did',
+    detail: refusal.detail,
+    remedy: full
       ? 'Let the agent record less, or split the work over several runs.'
       : 'Report this with the run id: the executor and the log disagree.',
-    false,
-  );
+    retryable: false,
+  });
 }

@@ -259,12 +259,12 @@ function messageOf(result: JsonValue): string {
 }
 
 function unavailable(code: string, title: string, remedy: string): AgentFailed {
-  return new AgentFailed(
+  return new AgentFailed({
     code,
-    'agent',
+    category: 'agent',
     title,
-    'this version of Runledger has no such boundary yet',
+    detail: 'this version of Runledger has no such boundary yet',
     remedy,
-    false,
-  );
+    retryable: false,
+  });
 }

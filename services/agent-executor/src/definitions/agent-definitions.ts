@@ -22,14 +22,14 @@ export class AgentDefinitions {
     if (cached) return cached;
     const entry = await (await this.#open()).get(key, { revision: request.agent_revision });
     if (entry?.operation === 'PUT') return this.#keep(pinned, entry.json<AgentDefinition>());
-    throw new AgentFailed(
-      'agent_gone',
-      'agent',
-      'The agent definition is no longer stored',
-      `agent "${request.agent_id}" has no revision ${request.agent_revision}`,
-      'Start the run again: it takes the current revision.',
-      false,
-    );
+    throw new AgentFailed({
+      code: 'agent_gone',
+      category: 'agent',
+      title: 'The agent definition is no longer stored',
+      detail: `agent "${request.agent_id}" has no revision ${request.agent_revision}`,
+      remedy: 'Start the run again: it takes the current revision.',
+      retryable: false,
+    });
   }
 
   /** A revision never changes; the oldest go first. */

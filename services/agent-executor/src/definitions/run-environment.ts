@@ -22,13 +22,13 @@ export class RunEnvironment {
     const bucket = await new Kvm(this.js).open('run-env');
     const entry = await bucket.get(admissionKey(address.tenant_id, address.run_id));
     if (entry?.operation === 'PUT') return { ...own, ...openEnv(this.secretKey, entry.string()) };
-    throw new AgentFailed(
-      'env_gone',
-      'input',
-      'The values of the start are no longer stored',
-      `the run was started with values for ${request.env_keys.join(', ')}`,
-      'Start the run again with its env.',
-      false,
-    );
+    throw new AgentFailed({
+      code: 'env_gone',
+      category: 'input',
+      title: 'The values of the start are no longer stored',
+      detail: `the run was started with values for ${request.env_keys.join(', ')}`,
+      remedy: 'Start the run again with its env.',
+      retryable: false,
+    });
   }
 }

@@ -55,8 +55,7 @@ export function endsAttempt(error: unknown): boolean {
 
 export function runError(error: unknown): RunError {
   if (error instanceof AgentFailed) {
-    const { code, category, title, detail, remedy, retryable } = error;
-    return { code, category, title, detail: detail.slice(0, 8_192), remedy, retryable };
+    return { ...error.failure, detail: error.failure.detail.slice(0, 8_192) };
   }
   return {
     code: 'executor_error',

@@ -134,14 +134,14 @@ export class Executor {
   #harness(kind: AgentKind): Harness {
     const harness = this.parts.engines.harness(kind);
     if (harness) return harness;
-    throw new AgentFailed(
-      'engine_unavailable',
-      'agent',
-      'This executor cannot run agents of this kind',
-      `the agent's kind is "${kind}"`,
-      `Use one of ${this.parts.engines.kinds.join(', ')}.`,
-      false,
-    );
+    throw new AgentFailed({
+      code: 'engine_unavailable',
+      category: 'agent',
+      title: 'This executor cannot run agents of this kind',
+      detail: `the agent's kind is "${kind}"`,
+      remedy: `Use one of ${this.parts.engines.kinds.join(', ')}.`,
+      retryable: false,
+    });
   }
 }
 

@@ -1,10 +1,4 @@
-import {
-  type Boundary,
-  type Harness,
-  type HarnessContext,
-  type JsonValue,
-  type RecordedEvent,
-} from '@runledger/harness';
+import { type Boundary, type Harness, type HarnessContext, type RecordedEvent } from '@runledger/harness';
 import type { AgentDefinition } from '@runledger/harness';
 import type { DraftEvent, EventData, HeldBy, Limits } from '@runledger/run';
 import { HoldLost, LogUnavailable, type HeldRun } from '@runledger/run-log';
@@ -85,7 +79,7 @@ async function contextFor(parts: HoldParts, { agent, env, engines }: AgentParts)
     depth: request.depth,
     trace: request.trace,
     agent: withLimits(agent, held.run.limits),
-    input: await values.get(request.input as JsonValue),
+    input: await values.get(request.input),
     env,
     history,
     boundary,

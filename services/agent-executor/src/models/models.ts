@@ -41,14 +41,15 @@ export class Models {
     }
     const { url, key } = this.#endpoint(env);
     if (!url)
-      throw new AgentFailed(
-        'provider_not_configured',
-        'provider',
-        'No endpoint is configured for the model',
-        `"${name}" needs an OpenAI-compatible endpoint`,
-        'Set RUNLEDGER_MODEL_BASE_URL and RUNLEDGER_MODEL_API_KEY, or give the agent OPENAI_BASE_URL and OPENAI_API_KEY; offline/hello needs neither.',
-        false,
-      );
+      throw new AgentFailed({
+        code: 'provider_not_configured',
+        category: 'provider',
+        title: 'No endpoint is configured for the model',
+        detail: `"${name}" needs an OpenAI-compatible endpoint`,
+        remedy:
+          'Set RUNLEDGER_MODEL_BASE_URL and RUNLEDGER_MODEL_API_KEY, or give the agent OPENAI_BASE_URL and OPENAI_API_KEY; offline/hello needs neither.',
+        retryable: false,
+      });
     return createOpenAICompatible({
       name: provider,
       baseURL: url,
@@ -109,12 +110,12 @@ export function callSettings(
 }
 
 function unknownModel(name: string, detail: string): AgentFailed {
-  return new AgentFailed(
-    'model_unknown',
-    'agent',
-    'The model is not known',
-    `"${name}": ${detail}`,
-    'Correct "model" in the agent definition.',
-    false,
-  );
+  return new AgentFailed({
+    code: 'model_unknown',
+    category: 'agent',
+    title: 'The model is not known',
+    detail: `"${name}": ${detail}`,
+    remedy: 'Correct "model" in the agent definition.',
+    retryable: false,
+  });
 }

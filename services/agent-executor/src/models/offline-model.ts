@@ -44,11 +44,7 @@ export class OfflineModel implements LanguageModelV4 {
 
   async doStream(options: LanguageModelV4CallOptions): Promise<LanguageModelV4StreamResult> {
     const parts = partsOf(options.prompt, this.#line(options.prompt));
-    return {
-      stream: ReadableStream.from(
-        paced(parts, options.abortSignal),
-      ) as ReadableStream<LanguageModelV4StreamPart>,
-    };
+    return { stream: streamOf(paced(parts, options.abortSignal)) };
   }
 
   #line(prompt: LanguageModelV4Prompt): Line {
@@ -56,6 +52,21 @@ export class OfflineModel implements LanguageModelV4 {
     if (!script) throw new Error(`there is no offline script "${this.modelId}"`);
     return script(prompt);
   }
+}
+
+/** The platform's stream of parts; what Node declares and what the model interface declares differ in name only. */
+function streamOf(
+  parts: AsyncIterable<LanguageModelV4StreamPart>,
+): ReadableStream<LanguageModelV4StreamPart> {
+  const iterator = parts[Symbol.asyncIterator]();
+  return new ReadableStream({
+    pull: async (controller) => {
+      const next = await iterator.next();
+      if (next.done) controller.close();
+      else controller.enqueue(next.value);
+    },
+    cancel: async () => void (await iterator.return?.()),
+  });
 }
 
 async function* paced(

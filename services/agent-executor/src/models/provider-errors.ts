@@ -53,12 +53,14 @@ function failed(
   cause: unknown,
 ): AgentFailed {
   return new AgentFailed(
-    code,
-    'provider',
-    'The model provider did not answer the call',
-    detail,
-    remedy,
-    retryable,
+    {
+      code,
+      category: 'provider',
+      title: 'The model provider did not answer the call',
+      detail,
+      remedy,
+      retryable,
+    },
     { cause },
   );
 }

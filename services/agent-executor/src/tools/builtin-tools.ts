@@ -41,12 +41,12 @@ export function toolFor(definition: ToolDefinition): BuiltinTool {
       ? BUILTIN_TOOLS[definition.name]
       : undefined;
   if (tool) return tool;
-  throw new AgentFailed(
-    'tool_unavailable',
-    'agent',
-    'The agent has a tool that this executor cannot offer',
-    `tool "${definition.name}" is of kind ${definition.kind}`,
-    `Use the built-in tools ${Object.keys(BUILTIN_TOOLS).join(', ')}.`,
-    false,
-  );
+  throw new AgentFailed({
+    code: 'tool_unavailable',
+    category: 'agent',
+    title: 'The agent has a tool that this executor cannot offer',
+    detail: `tool "${definition.name}" is of kind ${definition.kind}`,
+    remedy: `Use the built-in tools ${Object.keys(BUILTIN_TOOLS).join(', ')}.`,
+    retryable: false,
+  });
 }

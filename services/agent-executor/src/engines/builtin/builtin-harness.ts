@@ -11,13 +11,13 @@ export const builtinHarness: Harness = {
     const name = context.agent.builtin ?? '';
     const engine = Object.hasOwn(ENGINES, name) ? ENGINES[name] : undefined;
     if (engine) return engine(context);
-    throw new AgentFailed(
-      'builtin_unknown',
-      'agent',
-      'The agent names an engine that this executor does not have',
-      `"${name}" is not one of ${Object.keys(ENGINES).join(', ')}`,
-      'Correct "builtin" in the agent definition.',
-      false,
-    );
+    throw new AgentFailed({
+      code: 'builtin_unknown',
+      category: 'agent',
+      title: 'The agent names an engine that this executor does not have',
+      detail: `"${name}" is not one of ${Object.keys(ENGINES).join(', ')}`,
+      remedy: 'Correct "builtin" in the agent definition.',
+      retryable: false,
+    });
   },
 };

@@ -11,12 +11,12 @@ export function wholeNumber(
   if (value === undefined) return bounds.otherwise;
   if (typeof value === 'number' && Number.isInteger(value) && value >= bounds.least && value <= bounds.most)
     return value;
-  throw new AgentFailed(
-    'invalid_input',
-    'input',
-    'The input does not fit the agent',
-    `"${name}" is ${JSON.stringify(value)}, not a whole number from ${bounds.least} to ${bounds.most}`,
-    `Start the run with a "${name}" from ${bounds.least} to ${bounds.most}.`,
-    false,
-  );
+  throw new AgentFailed({
+    code: 'invalid_input',
+    category: 'input',
+    title: 'The input does not fit the agent',
+    detail: `"${name}" is ${JSON.stringify(value)}, not a whole number from ${bounds.least} to ${bounds.most}`,
+    remedy: `Start the run with a "${name}" from ${bounds.least} to ${bounds.most}.`,
+    retryable: false,
+  });
 }

@@ -36,11 +36,7 @@ export class ChildCalls {
       case 'step_done':
         return this.#done(params);
       case 'data':
-        return boundary.data(
-          text(params, 'op') as 'get',
-          text(params, 'namespace'),
-          params as { key?: string },
-        );
+        return boundary.data(text(params, 'op') as 'get', text(params, 'namespace'), params);
       case 'agent':
         return boundary.callAgent(text(params, 'agent_id'), params.input ?? null);
       case 'now':
@@ -54,14 +50,14 @@ export class ChildCalls {
   abandon(): void {
     for (const step of this.#steps.values())
       step.reject(
-        new AgentFailed(
-          'agent_exit',
-          'agent',
-          'The agent ended',
-          'it ended inside a step',
-          'Look at what the agent printed.',
-          false,
-        ),
+        new AgentFailed({
+          code: 'agent_exit',
+          category: 'agent',
+          title: 'The agent ended',
+          detail: 'it ended inside a step',
+          remedy: 'Look at what the agent printed.',
+          retryable: false,
+        }),
       );
     this.#steps.clear();
   }

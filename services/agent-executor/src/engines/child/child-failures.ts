@@ -4,7 +4,8 @@ import { AgentFailed, type AgentProcess, type Exit, type ProtocolViolation } fro
 export function isForTheAgent(error: unknown): boolean {
   if (!(error instanceof AgentFailed)) return error instanceof Error && error.name === 'Error';
   return (
-    error.code !== 'nondeterministic_agent' && ['agent', 'provider', 'tool', 'input'].includes(error.category)
+    error.code !== 'nondeterministic_agent' &&
+    ['agent', 'provider', 'tool', 'input'].includes(error.failure.category)
   );
 }
 
@@ -38,5 +39,12 @@ function printed(child: AgentProcess): string {
 }
 
 function failed(code: string, detail: string, remedy = 'Look at what the agent printed last.'): AgentFailed {
-  return new AgentFailed(code, 'agent', 'The agent’s process failed', detail, remedy, false);
+  return new AgentFailed({
+    code,
+    category: 'agent',
+    title: 'The agent’s process failed',
+    detail,
+    remedy,
+    retryable: false,
+  });
 }

@@ -40,12 +40,12 @@ function startFrame({ run_id, attempt, agent, input, env }: HarnessContext): Sta
 }
 
 function incomplete(detail: string): AgentFailed {
-  return new AgentFailed(
-    'agent_incomplete',
-    'agent',
-    'The agent definition is not complete',
+  return new AgentFailed({
+    code: 'agent_incomplete',
+    category: 'agent',
+    title: 'The agent definition is not complete',
     detail,
-    'Complete the agent definition.',
-    false,
-  );
+    remedy: 'Complete the agent definition.',
+    retryable: false,
+  });
 }

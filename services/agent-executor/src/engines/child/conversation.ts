@@ -37,7 +37,9 @@ export class Conversation {
   /** The result; rejects with AgentFailed, AgentStopped, or what the boundary ended the attempt with. The process is gone then. */
   async run(start: StartFrame): Promise<JsonValue> {
     const { signal, stopping } = this.context;
-    const abort = (): void => void this.child.end(KILL_GRACE_MS);
+    // Only a stop leaves time to clean up.
+    const abort = (): void =>
+      void (signal.reason instanceof AgentStopped ? this.child.end(KILL_GRACE_MS) : this.child.kill());
     const stop = (): void =>
       this.child.send({ type: 'stop', mode: 'cooperative', reason: 'a stop was requested' });
     signal.addEventListener('abort', abort, { once: true });
@@ -85,12 +87,8 @@ export class Conversation {
   }
 
   #call(frame: Extract<UpFrame, { type: 'call' }>): void {
-    let answer: Promise<JsonValue>;
-    try {
-      answer = this.#calls.answer(frame);
-    } catch (error) {
-      answer = Promise.reject(error as Error);
-    }
+    // What is wrong with the call is thrown at once: it is an answer too.
+    const answer = (async () => this.#calls.answer(frame))();
     answer.then(
       (value) => this.child.send({ type: 'reply', id: frame.id, ok: true, value }),
       (error: unknown) => this.#refuse(frame.id, error),
@@ -99,7 +97,7 @@ export class Conversation {
 
   #refuse(id: string, error: unknown): void {
     if (error instanceof AgentStopped) this.#stopped ??= error;
-    else if (!isForTheAgent(error)) return this.#fatal.reject(error as Error);
+    else if (!isForTheAgent(error)) return this.#fatal.reject(error);
     const code = error instanceof AgentStopped || error instanceof AgentFailed ? error.code : 'call_failed';
     this.child.send({ type: 'reply', id, ok: false, error: { code, message: (error as Error).message } });
   }
@@ -108,7 +106,7 @@ export class Conversation {
     const settled: Promise<void> = report
       .catch((error: unknown) => {
         if (error instanceof AgentStopped) this.#stopped ??= error;
-        else this.#fatal.reject(error as Error);
+        else this.#fatal.reject(error);
       })
       .finally(() => this.#pending.delete(settled));
     this.#pending.add(settled);
@@ -124,13 +122,13 @@ export class Conversation {
     const result = this.#result as Result;
     if (result.ok) return result.value;
     const { code, message, retryable } = result.error;
-    throw new AgentFailed(
+    throw new AgentFailed({
       code,
-      'agent',
-      'The agent failed',
-      message,
-      'Look at the agent’s code and its log lines.',
+      category: 'agent',
+      title: 'The agent failed',
+      detail: message,
+      remedy: 'Look at the agent’s code and its log lines.',
       retryable,
-    );
+    });
   }
 }

@@ -66,14 +66,14 @@ async function startTurn(context: HarnessContext, turn: number, model: string): 
     await context.emit([
       { type: 'limit.reached', data: { limit: 'max_turns', value: String(most), used: String(turn - 1) } },
     ]);
-    throw new AgentFailed(
-      'max_turns_reached',
-      'limit',
-      'The run has used all of its turns',
-      `the limit is ${most} turns`,
-      'Raise limits.max_turns of the agent, or ask it for less.',
-      false,
-    );
+    throw new AgentFailed({
+      code: 'max_turns_reached',
+      category: 'limit',
+      title: 'The run has used all of its turns',
+      detail: `the limit is ${most} turns`,
+      remedy: 'Raise limits.max_turns of the agent, or ask it for less.',
+      retryable: false,
+    });
   }
   await context.emit([{ type: 'turn.started', data: { turn, model } }]);
 }

@@ -25,7 +25,7 @@ export async function recordedTurns(
   for (const event of history) {
     if (event.type === 'turn.completed') {
       const { turn, message } = event.data as EventData['turn.completed'];
-      turns.messages[turn - 1] = (await value(message as JsonValue)) as unknown as AssistantModelMessage;
+      turns.messages[turn - 1] = (await value(message)) as unknown as AssistantModelMessage;
     } else if (event.type === 'nudge.received') {
       const { nudge_id, message } = event.data as EventData['nudge.received'];
       texts.set(nudge_id, message);
