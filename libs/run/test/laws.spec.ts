@@ -13,9 +13,20 @@ import {
   stillWaitsFor,
 } from '@runledger/run';
 import type { AnyEvent, Command, Run, RunEvent } from '@runledger/run';
-import { AT } from './given-when-then.ts';
+import { AT, fold } from './given-when-then.ts';
 import { asks, type Ask } from './random-commands.ts';
-import { everyCommand, requested, spawned, started } from './sample-events.ts';
+import {
+  approvalRequested,
+  draft,
+  everyCommand,
+  failed,
+  parked,
+  requested,
+  spawned,
+  started,
+  stopRequested,
+  succeeded,
+} from './sample-events.ts';
 
 interface Step {
   command: Command;
@@ -282,5 +293,25 @@ describe('evolve is total', () => {
         expect(evolve(run, event)).toEqual({ ...run, seq: run.seq + 1 });
       }),
     );
+  });
+
+  it('a run that has ended stays as it ended, and the first answer to an approval stays', () => {
+    const decided = (user_id: string, decision: 'approve' | 'deny') =>
+      draft('approval.decided', {
+        approval_id: 'A1',
+        decision,
+        by: { user_id, channel: 'cli' },
+        channel: 'cli',
+        reason: '',
+        scope: 'once',
+      });
+    const first = [requested(), started(), approvalRequested(), decided('anna', 'deny')];
+    expect(fold(emptyRun('R'), [...first, decided('ben', 'approve')]).approvals).toEqual(
+      fold(emptyRun('R'), first).approvals,
+    );
+    const over = fold(emptyRun('R'), [...first, succeeded()]);
+    for (const late of [started(2), spawned(), failed(), stopRequested(), parked('pause')]) {
+      expect(fold(over, [late])).toEqual({ ...over, seq: over.seq + 1 });
+    }
   });
 });

@@ -89,6 +89,10 @@ describe('RecordProgress', () => {
       .when({ type: 'RecordProgress', held_by: E2, events: [log()] })
       .thenRefused('not_the_holder');
     given(requested()).when(record(log())).thenRefused('not_the_holder');
+    const earlier = { executor: 'e1', attempt: 1 };
+    given(requested(), started(), started(2, 1, { executor: 'e1' }))
+      .when({ type: 'RecordProgress', held_by: earlier, events: [log()] })
+      .thenRefused('not_the_holder');
     given(requested(), started(), started(2)).when(record(log())).thenRefused('not_the_holder');
   });
   it('is refused once the run is parked or over', () => {
