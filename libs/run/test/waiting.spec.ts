@@ -71,6 +71,11 @@ describe('ParkRun', () => {
       .when(park('handover'))
       .thenRefused('run_stopping');
   });
+  it('is refused to a holder whose attempt is another, also when the run waits for the same', () => {
+    given(...running, parked('handover'))
+      .when({ type: 'ParkRun', held_by: E2, reason: 'handover', detail: '' })
+      .thenRefused('not_the_holder');
+  });
   it('is refused for a retry without a timer', () => {
     given(...running)
       .when({ type: 'ParkRun', held_by: E1, reason: 'retry', detail: '' })
