@@ -58,9 +58,9 @@ describe('what operators and readers of the API see', () => {
     for (const code of Object.keys(PROBLEMS)) expect(page.text).toContain(`id="problem-${code}"`);
   });
 
-  it('every code of a problem is in docs/errors.md, and the reverse', async () => {
-    const text = await readFile(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
-    const rows = [...text.matchAll(/^\| `([a-z_]+)` \| (\d+) \|/gm)].map(
+  it('every code of a problem is in docs/reference/errors.md, and the reverse', async () => {
+    const text = await readFile(new URL('../../../docs/reference/errors.md', import.meta.url), 'utf8');
+    const rows = [...text.matchAll(/^\| `([a-z_]+)` +\| (\d+) +\|/gm)].map(
       (match) => `${match[1]} ${match[2]}`,
     );
     expect(rows.sort()).toEqual(

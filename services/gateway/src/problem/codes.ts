@@ -1,6 +1,6 @@
 /**
  * The closed list of problem codes: status and title of each. `type` of a problem is `/docs#problem-<code>`.
- * A code is never renamed; docs/errors.md says what a caller can do about each.
+ * A code is never renamed; docs/reference/errors.md says what a caller can do about each.
  */
 export const PROBLEMS = {
   invalid_request: { status: 400, title: 'The request is not valid' },
