@@ -69,6 +69,38 @@ describe('reading runs', () => {
     }
   });
 
+  it('a hundred readers of a growing run each see at least what was there when they asked', async () => {
+    const runId = await startRun();
+    const executor = await PretendExecutor.begin(gateway.runLog, runId);
+    const readers: Promise<void>[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      await executor.say(...Array.from({ length: 100 }, (_, at) => `${round}.${at}`));
+      const known = 2 + (round + 1) * 100;
+      for (let reader = 0; reader < 5; reader += 1)
+        readers.push(
+          read(`/runs/${runId}`).then(({ body }) => expect(Number(body.seq)).toBeGreaterThanOrEqual(known)),
+        );
+    }
+    await Promise.all(readers);
+    await executor.succeed('done');
+    expect((await read(`/runs/${runId}`)).body).toMatchObject({
+      status: 'success',
+      digest: chainDigest('', await lines(runId)),
+    });
+  });
+
+  it('a view that is ahead of the log is not believed', async () => {
+    const runId = await endedRun();
+    const until = await lines(runId);
+    const view = foldEvents(until.map(decodeEvent)) as RunView;
+    expect(await views.put({ ...view, seq: 99, digest: '0'.repeat(64), status: 'error' }, 0)).toBe(true);
+    expect((await read(`/runs/${runId}`)).body).toMatchObject({
+      status: 'success',
+      seq: 5,
+      digest: chainDigest('', until),
+    });
+  });
+
   it('reads a run as it was after any event', async () => {
     const runId = await endedRun();
     await writeView(runId, 4);

@@ -24,7 +24,7 @@ describe('a reader of a stream', () => {
     const answer = await response;
     answer.writeHead(200, { 'content-type': 'text/event-stream' });
     answer.flushHeaders();
-    reader = new SseReader(answer, STALL_MS);
+    reader = new SseReader(answer, { graceMs: STALL_MS, stallMs: STALL_MS });
     client = await opening;
   });
 
@@ -60,7 +60,7 @@ describe('a reader of a stream', () => {
     client.stopReading();
     let pushed = 0;
     let waited = 0;
-    while (reader.push(FRAME)) {
+    while (await reader.push(FRAME)) {
       pushed += 1;
       waited = Math.max(waited, reader.waitingBytes);
       if (pushed > 5_000) throw new Error('never cut');
@@ -68,7 +68,24 @@ describe('a reader of a stream', () => {
     expect(reader.cut).toBe('slow_reader');
     expect(waited).toBeLessThanOrEqual(MAX_WAITING_BYTES + FRAME.length + 100);
     if (!reader.gone.aborted) await once(reader.gone, 'abort');
-    expect(reader.push(FRAME)).toBe(false);
+    expect(await reader.push(FRAME)).toBe(false);
+  });
+
+  it('that is only slower than the run is not cut, and has little waiting', async () => {
+    const total = 1_000;
+    let most = 0;
+    client.response.pause();
+    const nibble = setInterval(() => client.response.read(64 * 1024), 5);
+    for (let pushed = 0; pushed < total; pushed += 1) {
+      expect(await reader.push(FRAME)).toBe(true);
+      most = Math.max(most, reader.waitingBytes);
+    }
+    clearInterval(nibble);
+    client.response.resume();
+    reader.end();
+    await client.until((it) => it.ended === 'end');
+    expect(most).toBeLessThanOrEqual(MAX_WAITING_BYTES + FRAME.length + 100);
+    expect(reader.cut).toBeUndefined();
   });
 
   it('that has left ends a replay, and nothing is counted as cut', async () => {

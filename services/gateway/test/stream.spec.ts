@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { waitFor } from '@runledger/testkit';
 import { chainDigest } from '@runledger/wire';
+import { OpenStreams, PING_EVERY_MS } from '../src/stream/open-streams.ts';
 import { call } from './calls.ts';
 import { PretendExecutor } from './pretend-executor.ts';
 import { type RunningGateway, startGateway } from './running-gateway.ts';
@@ -10,8 +12,11 @@ describe('the stream of a run', () => {
   let gateway: RunningGateway;
   let key: string;
   let auth: Record<string, string>;
+  let streams: OpenStreams;
   beforeAll(async () => {
-    gateway = await startGateway();
+    let app: NestFastifyApplication | undefined;
+    gateway = await startGateway({ beforeInit: (made) => (app = made) });
+    streams = (app as unknown as NestFastifyApplication).get(OpenStreams);
     key = await gateway.key();
     auth = { authorization: `Bearer ${key}` };
   });
@@ -63,6 +68,16 @@ describe('the stream of a run', () => {
     });
     expect(client.response.headers['x-request-id']).toMatch(/^[0-9A-Z]{26}$/);
     client.close();
+  });
+
+  it('is kept alive by a comment to all readers at once, which is no event', async () => {
+    const runId = await startRun();
+    const clients = await Promise.all([1, 2].map(() => SseClient.open(streamUrl(runId, '?after=1'), auth)));
+    for (const client of clients) await client.until((it) => it.text === 'retry: 1000\n\n');
+    streams.ping();
+    for (const client of clients) await client.until((it) => it.text === 'retry: 1000\n\n: ping\n\n');
+    for (const client of clients) client.close();
+    expect(PING_EVERY_MS).toBe(15_000);
   });
 
   it('resumes after Last-Event-ID, which goes before ?after=', async () => {

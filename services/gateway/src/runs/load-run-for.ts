@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { RunAddress, RunLog } from '@runledger/run-log';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
-import { decodeEvent, isId } from '@runledger/wire';
+import { admissionKey, decodeEvent, isId } from '@runledger/wire';
 import { allows, type Principal } from '../auth/principal.ts';
 import { Problem } from '../problem/problem.ts';
 
@@ -14,40 +14,53 @@ export interface AccessibleRun {
 
 export type Purpose = 'read' | 'control';
 
+const REMEMBERED_OWNERS = 20_000;
+
+type Owner = Pick<AccessibleRun, 'user_id' | 'workspace_id'>;
+
 /** The only way to a run. The tenant is the credential's, so that another tenant's run does not exist for it. */
 @Injectable()
 export class RunAccess {
   readonly #runLog: RunLog;
+  /** Whose a run is never changes while it exists, and its first event may be far back. */
+  readonly #owners = new Map<string, Owner>();
 
   constructor(@Inject(SERVICE_CONTEXT) context: ServiceContext) {
     this.#runLog = context.runLog;
   }
 
-  /** Throws `run_not_found`, `forbidden`, or LogUnavailable. Reads up to the leader's last message. */
+  /** Throws `run_not_found`, `forbidden`, or LogUnavailable. */
   async loadRunFor(principal: Principal, runId: string, purpose: Purpose): Promise<AccessibleRun> {
     if (!isId('run_id', runId)) throw notFound(runId);
     const address = { tenant_id: principal.tenant_id, run_id: runId };
-    const { lines } = await this.#runLog.page(address, 0, 1);
-    const first = lines[0];
-    if (!first) throw notFound(runId);
-    const run = { address, ...ownerOf(first.line) };
-    if (!mayUse(principal, run, purpose)) throw new Problem('forbidden', "This run is another user's.");
-    return run;
+    const owner = await this.#ownerOf(address);
+    if (!owner) throw notFound(runId);
+    if (!mayUse(principal, owner, purpose)) throw new Problem('forbidden', "This run is another user's.");
+    return { address, ...owner };
+  }
+
+  async #ownerOf(address: RunAddress): Promise<Owner | undefined> {
+    const key = admissionKey(address.tenant_id, address.run_id);
+    const known = this.#owners.get(key);
+    if (known) return known;
+    const first = (await this.#runLog.page(address, 0, 1)).lines[0];
+    if (!first) return undefined;
+    const owner = ownerIn(first.line);
+    this.#owners.set(key, owner);
+    const oldest = this.#owners.keys().next();
+    if (this.#owners.size > REMEMBERED_OWNERS && !oldest.done) this.#owners.delete(oldest.value);
+    return owner;
   }
 }
 
-function mayUse(
-  principal: Principal,
-  run: { user_id: string; workspace_id: string | undefined },
-  purpose: Purpose,
-): boolean {
+function mayUse(principal: Principal, run: Owner, purpose: Purpose): boolean {
   if (run.user_id === principal.user_id || principal.scopes.has('admin')) return true;
   if (purpose === 'control') return false;
   const inWorkspace = run.workspace_id !== undefined && principal.workspace_ids.includes(run.workspace_id);
   return inWorkspace || allows(principal, 'runs:read:all');
 }
 
-function ownerOf(line: string): { user_id: string; workspace_id: string | undefined } {
+function ownerIn(line: string): Owner {
   const data = decodeEvent(line).data as { user_id?: unknown; workspace_id?: unknown };
   return {
     user_id: typeof data.user_id === 'string' ? data.user_id : '',
@@ -55,5 +68,5 @@ function ownerOf(line: string): { user_id: string; workspace_id: string | undefi
   };
 }
 
-const notFound = (runId: string): Problem =>
+export const notFound = (runId: string): Problem =>
   new Problem('run_not_found', `There is no run ${runId.slice(0, 40)}.`);

@@ -42,7 +42,7 @@ export class OpenStreams implements BeforeApplicationShutdown {
   }
 
   ping(): void {
-    for (const reader of this.#readers) reader.push(PING);
+    for (const reader of this.#readers) reader.ping(PING);
   }
 
   /** Ends every stream: nothing false is sent, the reader resumes elsewhere. */

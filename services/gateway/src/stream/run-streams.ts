@@ -39,7 +39,7 @@ export class RunStreams {
     });
     const reader = new SseReader(response);
     this.streams.add(reader);
-    reader.push(RETRY_LINE);
+    await reader.push(RETRY_LINE);
     try {
       await this.#send(stream, reader);
     } catch (error) {

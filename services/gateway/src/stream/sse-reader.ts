@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http';
 
-/** A reader with more than this waiting for it is cut; it resumes where it was. */
+/** A reader with more than this waiting for it, who does not take it at once, is cut; it resumes where it was. */
 export const MAX_WAITING_BYTES = 256 * 1024;
+/** What "at once" is: long enough for a reader whose machine is busy, which would only come back for more. */
+export const GRACE_MS = 2_000;
 /** A replay goes at the reader's pace, but not for ever. */
 export const REPLAY_STALL_MS = 30_000;
 const PIECE_BYTES = 64 * 1024;
@@ -15,7 +17,7 @@ export class SseReader {
 
   constructor(
     private readonly response: ServerResponse,
-    private readonly stallMs = REPLAY_STALL_MS,
+    private readonly patience = { graceMs: GRACE_MS, stallMs: REPLAY_STALL_MS },
   ) {
     response.once('close', () => this.#gone.abort());
     // A reset connection is an ordinary end of a reader.
@@ -31,12 +33,19 @@ export class SseReader {
     return this.response.writableLength;
   }
 
-  /** Writes what is happening now. Never waits: a reader that is too far behind is cut. Answers whether it is still there. */
-  push(text: string): boolean {
+  /** Writes what is happening now. A reader that is too far behind is cut. Answers whether it is still there. */
+  async push(text: string): Promise<boolean> {
     if (this.gone.aborted) return false;
-    if (this.waitingBytes > MAX_WAITING_BYTES) return this.#cutOff('slow_reader');
+    if (this.waitingBytes > MAX_WAITING_BYTES && !(await this.#drained(this.patience.graceMs)))
+      return this.gone.aborted ? false : this.#cutOff('slow_reader');
+    if (this.gone.aborted) return false;
     this.response.write(text);
     return true;
+  }
+
+  /** Shows that the connection lives; of no use to a reader that has enough to read. */
+  ping(text: string): void {
+    if (!this.gone.aborted && this.waitingBytes === 0) this.response.write(text);
   }
 
   /** Writes what has happened before, at the reader's pace, in pieces. */
@@ -58,12 +67,12 @@ export class SseReader {
   async #writePiece(piece: string): Promise<boolean> {
     if (this.gone.aborted) return false;
     if (this.response.write(piece)) return true;
-    const drained = await this.#drained();
+    const drained = await this.#drained(this.patience.stallMs);
     if (this.gone.aborted) return false;
     return drained || this.#cutOff('stalled_reader');
   }
 
-  #drained(): Promise<boolean> {
+  #drained(withinMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const done = (drained: boolean) => (): void => {
         clearTimeout(timer);
@@ -73,7 +82,7 @@ export class SseReader {
       };
       const onDrain = done(true);
       const onGone = done(false);
-      const timer = setTimeout(done(false), this.stallMs);
+      const timer = setTimeout(done(false), withinMs);
       this.response.once('drain', onDrain);
       this.gone.addEventListener('abort', onGone, { once: true });
     });

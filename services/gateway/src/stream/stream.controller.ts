@@ -7,7 +7,7 @@ import type { Principal } from '../auth/principal.ts';
 import { Operation } from '../openapi/operation.ts';
 import { SchemaPipe } from '../validation/schema.pipe.ts';
 import { cursorOf, refuseCursorBeyond } from '../runs/cursor.ts';
-import { RunAccess } from '../runs/load-run-for.ts';
+import { notFound, RunAccess } from '../runs/load-run-for.ts';
 import { RunPath } from '../runs/run-path.ts';
 import { RunStreams } from './run-streams.ts';
 
@@ -56,6 +56,7 @@ export class StreamController {
     const after = cursorOfRequest(request.headers['last-event-id'], query);
     const { address } = await this.access.loadRunFor(caller, path.run_id, 'read');
     const { last_seq, ended } = await this.context.runLog.page(address, after, 1);
+    if (last_seq === 0) throw notFound(path.run_id);
     refuseCursorBeyond(after, last_seq);
     if (ended && after === last_seq) {
       await reply.code(204).send();

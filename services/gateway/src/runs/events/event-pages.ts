@@ -4,6 +4,7 @@ import type { RunAddress, RunLog, StoredLine } from '@runledger/run-log';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import { decodeEvent } from '@runledger/wire';
 import { refuseCursorBeyond } from '../cursor.ts';
+import { notFound } from '../load-run-for.ts';
 
 const PAGE = 1_000;
 
@@ -24,6 +25,7 @@ export class EventPages {
 
   async page(address: RunAddress, after: number, limit: number): Promise<EventPage> {
     const { lines, last_seq } = await this.#runLog.page(address, after, limit);
+    if (last_seq === 0) throw notFound(address.run_id);
     refuseCursorBeyond(after, last_seq);
     const nextAfter = lines.at(-1)?.seq ?? after;
     return {
@@ -36,6 +38,7 @@ export class EventPages {
   /** Lines after `after`, at most `limit`, as NDJSON, up to the run's last event as of now. The first page is read before anything is sent. */
   async lines(address: RunAddress, after: number, limit: number): Promise<Readable> {
     const first = await this.#runLog.page(address, after, Math.min(limit, PAGE));
+    if (first.last_seq === 0) throw notFound(address.run_id);
     refuseCursorBeyond(after, first.last_seq);
     return Readable.from(this.#chunks(address, first, limit), { objectMode: false });
   }

@@ -1,38 +1,38 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { AnyEvent } from '@runledger/run';
-import { applyCommit, type RunView } from '@runledger/run-views';
-import type { RunAddress, RunLog, StoredLine } from '@runledger/run-log';
+import type { RunView } from '@runledger/run-views';
+import type { RunAddress } from '@runledger/run-log';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
-import { queueKey, chainDigest, decodeEvent } from '@runledger/wire';
+import { queueKey } from '@runledger/wire';
 import { Buckets } from '../../broker/buckets.ts';
 import { Problem } from '../../problem/problem.ts';
+import { notFound } from '../load-run-for.ts';
 import { Views } from '../views.ts';
-
-const PAGE = 1_000;
+import { FoldedRuns, foldOn } from './folded-runs.ts';
 
 /** One run as it is now: its view and the events after it, so that a read is never stale; the log alone will do. */
 @Injectable()
 export class RunReader {
-  readonly #runLog: RunLog;
+  readonly #folded: FoldedRuns;
 
   constructor(
     @Inject(SERVICE_CONTEXT) private readonly context: ServiceContext,
     @Inject(Views) private readonly views: Views,
     @Inject(Buckets) private readonly buckets: Buckets,
   ) {
-    this.#runLog = context.runLog;
+    this.#folded = new FoldedRuns(context.runLog, (address) => this.#stored(address));
   }
 
   async now(address: RunAddress): Promise<RunView> {
-    const view = await this.#foldOn(address, await this.#stored(address), undefined);
-    if (!view) throw new Problem('run_not_found', `There is no run ${address.run_id}.`);
+    const view = await this.#folded.upToNow(address);
+    if (!view) throw notFound(address.run_id);
     return view;
   }
 
   /** The run as it was after event `seq`; `invalid_cursor` beyond the last event. */
   async at(address: RunAddress, seq: number): Promise<RunView> {
     const stored = await this.#stored(address);
-    const view = await this.#foldOn(address, stored && stored.seq <= seq ? stored : undefined, seq);
+    const start = stored && stored.seq <= seq ? stored : undefined;
+    const view = await foldOn(this.context.runLog, address, start, seq);
     if (view?.seq === seq) return view;
     throw new Problem('invalid_cursor', `The run has no event ${seq}.`, {
       errors: [{ in: 'query', pointer: '/at', detail: "beyond the run's last event" }],
@@ -58,29 +58,4 @@ export class RunReader {
       return undefined;
     }
   }
-
-  async #foldOn(
-    address: RunAddress,
-    view: RunView | undefined,
-    upTo: number | undefined,
-  ): Promise<RunView | undefined> {
-    let folded = view;
-    for (;;) {
-      const after = folded?.seq ?? 0;
-      const { lines, last_seq } = await this.#runLog.page(address, after, PAGE);
-      const wanted = upTo === undefined ? lines : lines.filter((line) => line.seq <= upTo);
-      folded = carryOn(folded, wanted);
-      if (wanted.length === 0 || wanted.length < lines.length || (folded?.seq ?? 0) >= last_seq)
-        return folded;
-    }
-  }
-}
-
-function carryOn(view: RunView | undefined, lines: readonly StoredLine[]): RunView | undefined {
-  const events: AnyEvent[] = lines.map((stored) => decodeEvent(stored.line));
-  const digest = chainDigest(
-    view?.digest ?? '',
-    lines.map((stored) => stored.line),
-  );
-  return events.length === 0 ? view : applyCommit(view, events, digest);
 }
