@@ -3,53 +3,47 @@ import type { AgentDefinition } from '@runledger/harness';
 
 const ECHO_SCRIPT = fileURLToPath(new URL('../samples/echo-process.mjs', import.meta.url));
 
-const HELLO_CODE = `export default async function hello(input: { name?: string }, tools: any) {
-  const name = input.name ?? 'world';
-  console.log('greeting', name);
-  tools.milestone('started', name);
-  const startedAt = await tools.now();
-  const { text } = await tools.callLlm({ prompt: \`Hello, \${name}!\` });
-  const greetings = await tools.step('count the letters', { name }, () => ({ letters: name.length }));
-  tools.milestone('done');
-  return { reply: text, letters: greetings.letters, started_at: new Date(startedAt).toISOString() };
+const HELLO_CODE = `export default async function hello(input: { message?: string }, tools: any) {
+  const message = input.message ?? 'Hello!';
+  console.log('got a message of', message.length, 'characters');
+  tools.milestone('asking', 'the model is called twice');
+  const first = await tools.callLlm(message);
+  const { words } = await tools.step('count words', { text: first.text }, () => ({ words: first.text.split(/\\s+/).length }));
+  const second = await tools.callLlm({ prompt: first.text + ' That was ' + words + (words === 1 ? ' word.' : ' words.') });
+  tools.milestone('answered');
+  return { reply: second.text };
 }
 `;
 
-const nameSchema = {
+const messageSchema = {
   type: 'object',
-  properties: { name: { type: 'string', description: 'Who is greeted.', maxLength: 100 } },
+  properties: { message: { type: 'string', description: 'What you want to say.', maxLength: 10_000 } },
   additionalProperties: false,
 };
+const replySchema = { type: 'object', properties: { reply: { type: 'string' } }, required: ['reply'] };
 
 /** Agents that every fresh installation has: they need no key and no network. */
 export const SAMPLE_AGENTS: AgentDefinition[] = [
   {
     agent_id: 'hello',
     name: 'Hello',
-    description: 'A model with two tools that greets you. It uses the built-in offline model.',
+    description: 'A model that looks at the clock and answers you. It is built in and works offline.',
     kind: 'llm',
-    instructions: 'Greet the user by name. Look at the clock first.',
+    instructions: 'Look at the clock, then answer the user in one sentence.',
     model: 'offline/hello',
-    tools: [
-      { name: 'clock', kind: 'builtin' },
-      { name: 'greet', kind: 'builtin' },
-    ],
-    input_schema: nameSchema,
+    tools: [{ name: 'clock', kind: 'builtin' }],
+    input_schema: messageSchema,
     limits: { max_turns: 10, timeout_s: 120 },
   },
   {
     agent_id: 'hello-code',
     name: 'Hello, code',
-    description: 'A TypeScript module that calls a model, records a step and reports milestones.',
+    description: 'A TypeScript module that calls the model twice, records a step and reports milestones.',
     kind: 'code',
     model: 'offline/echo',
     code: HELLO_CODE,
-    input_schema: nameSchema,
-    output_schema: {
-      type: 'object',
-      properties: { reply: { type: 'string' }, letters: { type: 'integer' }, started_at: { type: 'string' } },
-      required: ['reply', 'letters', 'started_at'],
-    },
+    input_schema: messageSchema,
+    output_schema: replySchema,
     limits: { timeout_s: 120 },
   },
   {

@@ -98,10 +98,7 @@ describe('models', () => {
     const hello = asker({
       agent_id: 'two-turns',
       model: 'offline/hello',
-      tools: [
-        { name: 'clock', kind: 'builtin' },
-        { name: 'greet', kind: 'builtin' },
-      ],
+      tools: [{ name: 'clock', kind: 'builtin' }],
       limits: { max_turns: 1 },
     });
     const address = await cell.start(hello, {});

@@ -28,7 +28,7 @@ const firstTurn: DraftEvent[] = [
         content: [
           { type: 'text', text: 'Recorded.' },
           { type: 'tool-call', toolCallId: 'a', toolName: 'clock', input: {} },
-          { type: 'tool-call', toolCallId: 'b', toolName: 'greet', input: { name: 'Ada' } },
+          { type: 'tool-call', toolCallId: 'b', toolName: 'clock', input: { again: 'yes' } },
         ],
       },
     },
@@ -93,16 +93,16 @@ describe('resuming what an earlier attempt recorded', () => {
   });
 
   it('a finished turn is not asked for again, and a recorded tool call is not made again', async () => {
-    const address = await cell.request(hello, { name: 'Ada' });
+    const address = await cell.request(hello, { message: 'hi' });
     await recordAsGhost(cell, address, 'llm', [
       ...firstTurn,
       called(0, 'clock', {}),
       returned(0, { time: 'the first time' }),
-      called(1, 'greet', { name: 'Ada' }),
+      called(1, 'clock', { again: 'yes' }),
     ]);
     await cell.dispatch(address);
     const end = await cell.ended(address);
-    expect(end.data.result).toEqual({ reply: 'Hello, Ada! I wrote this at the first time.' });
+    expect(end.data.result).toEqual({ reply: 'Hello! You said “hi”, and it is the first time where I run.' });
     const own = (await cell.events(address)).filter((event) => event.attempt === 2);
     expect(own.filter((event) => event.type === 'turn.started').map((event) => event.data.turn)).toEqual([2]);
     expect(
@@ -111,7 +111,7 @@ describe('resuming what an earlier attempt recorded', () => {
   });
 
   it('an unfinished turn is done again under a new message id', async () => {
-    const address = await cell.request(hello, { name: 'Ada' });
+    const address = await cell.request(hello, { message: 'hi' });
     await recordAsGhost(cell, address, 'llm', firstTurn.slice(0, 2));
     await cell.dispatch(address);
     await cell.ended(address);
@@ -126,12 +126,9 @@ describe('resuming what an earlier attempt recorded', () => {
     const agent: AgentDefinition = {
       ...hello,
       agent_id: 'careful',
-      tools: [
-        { name: 'clock', kind: 'builtin', idempotent: false },
-        { name: 'greet', kind: 'builtin' },
-      ],
+      tools: [{ name: 'clock', kind: 'builtin', idempotent: false }],
     };
-    const address = await cell.request(agent, { name: 'Ada' });
+    const address = await cell.request(agent, { message: 'hi' });
     await recordAsGhost(cell, address, 'llm', [...firstTurn, called(0, 'clock', {}, false)]);
     await cell.dispatch(address);
     const parked = await cell.until(address, (event) => event.type === 'run.parked');
@@ -147,7 +144,7 @@ describe('resuming what an earlier attempt recorded', () => {
     }));
     await cell.dispatch(address, 2);
     const end = await cell.ended(address);
-    expect(end.data.result).toEqual({ reply: 'Hello, Ada! I wrote this at as Ada saw.' });
+    expect(end.data.result).toEqual({ reply: 'Hello! You said “hi”, and it is as Ada saw where I run.' });
     const result = (await cell.events(address)).find(
       (event) => event.type === 'tool.returned' && event.data.call_id === 'c0',
     );
@@ -162,12 +159,9 @@ describe('resuming what an earlier attempt recorded', () => {
     const agent: AgentDefinition = {
       ...hello,
       agent_id: 'careful2',
-      tools: [
-        { name: 'clock', kind: 'builtin', idempotent: false },
-        { name: 'greet', kind: 'builtin' },
-      ],
+      tools: [{ name: 'clock', kind: 'builtin', idempotent: false }],
     };
-    const address = await cell.request(agent, { name: 'Ada' });
+    const address = await cell.request(agent, { message: 'hi' });
     await recordAsGhost(cell, address, 'llm', [...firstTurn, called(0, 'clock', {}, false)]);
     await cell.dispatch(address);
     await cell.until(address, (event) => event.type === 'run.parked');
@@ -186,7 +180,7 @@ describe('resuming what an earlier attempt recorded', () => {
   });
 
   it('reads nudges between turns, each in the place where it was read first', async () => {
-    const address = await cell.request(hello, { name: 'Ada' });
+    const address = await cell.request(hello, { message: 'hi' });
     await recordAsGhost(cell, address, 'llm', firstTurn);
     await cell.log.execute(address, () => ({
       type: 'SendNudge',

@@ -38,12 +38,16 @@ export class Claims {
   ) {}
 
   /** `claimant` is asked only when an attempt is to begin. Rejects only when nothing can have been appended. */
-  async claim(address: RunAddress, grant: Grant, claimant: () => Promise<Claimant>): Promise<Claim> {
+  async claim(
+    address: RunAddress,
+    grant: Grant,
+    claimant: (loaded: LoadedRun) => Promise<Claimant>,
+  ): Promise<Claim> {
     for (let round = 1; round <= ROUNDS; round += 1) {
-      const { run } = await this.runLog.load(address);
-      const move = await this.#move(run, grant);
+      const loaded = await this.runLog.load(address);
+      const move = await this.#move(loaded.run, grant);
       if (move === 'done' || move === 'keep') return { outcome: move };
-      const claim = await this.#begin(address, run, beginAttempt(grant, await claimant(), move));
+      const claim = await this.#begin(address, loaded, beginAttempt(grant, await claimant(loaded), move));
       if (claim) return claim;
     }
     throw new LogUnavailable(
@@ -63,13 +67,14 @@ export class Claims {
   }
 
   /** Undefined: look again. */
-  async #begin(address: RunAddress, seen: Run, command: Command): Promise<Claim | undefined> {
+  async #begin(address: RunAddress, seen: LoadedRun, command: Command): Promise<Claim | undefined> {
+    const same = (run: Run): Command => {
+      if (run.seq !== seen.run.seq) throw new Moved();
+      return command;
+    };
     try {
-      const executed = await this.runLog.execute(address, (run) => {
-        if (run.seq !== seen.seq) throw new Moved();
-        return command;
-      });
-      if (executed.refusal) return refused(executed.refusal, executed.run.seq === seen.seq);
+      const executed = await this.runLog.execute(address, same, seen);
+      if (executed.refusal) return refused(executed.refusal, executed.run.seq === seen.run.seq);
       return executed.run.holder ? { outcome: 'begun', loaded: executed } : { outcome: 'done' };
     } catch (error) {
       if (error instanceof Moved) return undefined;

@@ -1,6 +1,13 @@
 import { AgentFailed, type AgentKind, type Harness } from '@runledger/harness';
 import { KEEP, type Handled } from '@runledger/nest-jetstream';
-import { HoldLost, type HeldRun, type LoadedRun, type RunAddress, type RunLog } from '@runledger/run-log';
+import {
+  HoldLost,
+  type HeldRun,
+  type LoadedRun,
+  type RunAddress,
+  type RunLog,
+  type StoredLine,
+} from '@runledger/run-log';
 import type { Logger } from 'pino';
 import { Gate, lossOf } from '../boundary/gate.ts';
 import { Handover } from '../boundary/interruptions.ts';
@@ -45,7 +52,7 @@ export class Executor {
     if (this.parts.draining.aborted) throw new Error('this executor is shutting down');
     if (!this.parts.table.add(address.run_id)) return KEEP;
     try {
-      const claim = await this.#claims.claim(address, grant, () => this.#claimant(address));
+      const claim = await this.#claims.claim(address, grant, (seen) => this.#claimant(address, seen));
       if (claim.outcome !== 'begun') return claim.outcome === 'done' ? undefined : KEEP;
       return await this.#hold(address, claim.loaded);
     } finally {
@@ -53,8 +60,8 @@ export class Executor {
     }
   }
 
-  async #claimant(address: RunAddress): Promise<Claimant> {
-    const request = requestOf(await readHistory(this.parts.runLog, address, 1));
+  async #claimant(address: RunAddress, seen: LoadedRun): Promise<Claimant> {
+    const request = requestOf(await readHistory(this.parts.runLog, address, 1, seen.lines));
     const engine = await this.parts.definitions.load(request).then(
       (agent) => agent.kind,
       (error: unknown) => {
@@ -69,7 +76,7 @@ export class Executor {
     let held: HeldRun | undefined;
     try {
       held = await this.parts.runLog.hold(address, loaded);
-      const done = await Promise.race([this.#runToEnd(held), lost(held)]);
+      const done = await Promise.race([this.#runToEnd(held, loaded.lines), lost(held)]);
       return done ? undefined : KEEP;
     } catch (error) {
       const level = error instanceof HoldLost ? 'info' : 'error';
@@ -84,12 +91,12 @@ export class Executor {
     }
   }
 
-  async #runToEnd(held: HeldRun): Promise<boolean> {
+  async #runToEnd(held: HeldRun, known: StoredLine[] | undefined): Promise<boolean> {
     const heldBy: HeldBy = { executor: this.parts.table.instance, attempt: held.run.attempt };
     const gate = new Gate(held, heldBy, this.parts.draining);
     const handover = interruptLate(this.parts.draining, gate);
     try {
-      const history = await readHistory(this.parts.runLog, held.address, held.run.seq);
+      const history = await readHistory(this.parts.runLog, held.address, held.run.seq, known);
       const stop = history.findLast((event) => event.type === 'stop.requested');
       if (stop) gate.remember(stop.data as EventData['stop.requested']);
       const parts: HoldParts = {

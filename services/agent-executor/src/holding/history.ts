@@ -1,27 +1,30 @@
 import type { RecordedEvent } from '@runledger/harness';
 import type { EventData } from '@runledger/run';
-import type { RunAddress, RunLog } from '@runledger/run-log';
+import type { RunAddress, RunLog, StoredLine } from '@runledger/run-log';
 import { decodeEvent } from '@runledger/wire';
 
 const PAGE = 2_000;
 
-/** Every event of a run up to `last`, oldest first. */
+/** Every event of a run up to `last`, oldest first. `known`: the run's first lines, where they were read before. */
 export async function readHistory(
   runLog: RunLog,
   address: RunAddress,
   last: number,
+  known: readonly StoredLine[] = [],
 ): Promise<RecordedEvent[]> {
-  const events: RecordedEvent[] = [];
+  const events = known.slice(0, last).map(recorded);
   while (events.length < last) {
     const page = await runLog.page(address, events.length, Math.min(PAGE, last - events.length));
     if (page.lines.length === 0)
       throw new Error(`the log of run ${address.run_id} ends at ${events.length}, not at ${last}`);
-    for (const { line } of page.lines) {
-      const { seq, type, attempt, data } = decodeEvent(line);
-      if (seq <= last) events.push({ seq, type, attempt, data });
-    }
+    events.push(...page.lines.map(recorded));
   }
   return events;
+}
+
+function recorded({ line }: StoredLine): RecordedEvent {
+  const { seq, type, attempt, data } = decodeEvent(line);
+  return { seq, type, attempt, data };
 }
 
 export function requestOf(history: readonly RecordedEvent[]): EventData['run.requested'] {

@@ -13,19 +13,16 @@ export const OFFLINE_SCRIPTS: Record<string, (prompt: LanguageModelV4Prompt) => 
 
 function hello(prompt: LanguageModelV4Prompt): Line {
   const turn = prompt.filter((message) => message.role === 'assistant').length + 1;
-  const results = toolResults(prompt);
-  if (results.size === 0)
+  const clock = firstResult(prompt, 'clock');
+  if (clock === undefined)
     return {
       turn,
-      text: 'Let me look at the clock and find the right words before I greet you.',
-      calls: [
-        { name: 'clock', args: {} },
-        { name: 'greet', args: { name: nameIn(prompt) } },
-      ],
+      text: 'Good to hear from you. Let me look at the clock before I answer.',
+      calls: [{ name: 'clock', args: {} }],
     };
-  const greeting = textAt(results.get('greet'), 'greeting') ?? 'Hello!';
-  const time = textAt(results.get('clock'), 'time');
-  return { turn, text: time ? `${greeting} I wrote this at ${time}.` : greeting, calls: [] };
+  const said = messageIn(prompt);
+  const time = textAt(clock, 'time') ?? 'an hour that my clock does not show';
+  return { turn, text: `Hello! You said “${said}”, and it is ${time} where I run.`, calls: [] };
 }
 
 function echo(prompt: LanguageModelV4Prompt): Line {
@@ -33,15 +30,13 @@ function echo(prompt: LanguageModelV4Prompt): Line {
   return { turn, text: lastUserText(prompt), calls: [] };
 }
 
-function nameIn(prompt: LanguageModelV4Prompt): string {
+/** The `message` of an input, or the whole text. */
+function messageIn(prompt: LanguageModelV4Prompt): string {
   const text = lastUserText(prompt);
   try {
-    const input = JSON.parse(text) as { name?: unknown } | null;
-    return typeof input === 'object' && typeof input?.name === 'string' && input.name.length > 0
-      ? input.name
-      : 'world';
+    return textAt(JSON.parse(text), 'message') ?? text;
   } catch {
-    return text.length > 0 && text.length < 100 ? text : 'world';
+    return text;
   }
 }
 
@@ -50,16 +45,15 @@ function lastUserText(prompt: LanguageModelV4Prompt): string {
   return (message?.content ?? []).map((part) => (part.type === 'text' ? part.text : '')).join('');
 }
 
-function toolResults(prompt: LanguageModelV4Prompt): Map<string, unknown> {
-  const results = new Map<string, unknown>();
+function firstResult(prompt: LanguageModelV4Prompt, tool: string): unknown {
   for (const message of prompt) {
     if (message.role !== 'tool') continue;
     for (const part of message.content) {
-      if (part.type === 'tool-result' && part.output.type === 'json')
-        results.set(part.toolName, part.output.value);
+      if (part.type === 'tool-result' && part.toolName === tool && part.output.type === 'json')
+        return part.output.value;
     }
   }
-  return results;
+  return undefined;
 }
 
 function textAt(value: unknown, key: string): string | undefined {

@@ -15,24 +15,8 @@ const clock: BuiltinTool = {
   execute: () => ({ time: new Date().toISOString() }),
 };
 
-const greet: BuiltinTool = {
-  description: 'Words for greeting somebody by name: {"greeting"}.',
-  input_schema: {
-    type: 'object',
-    properties: { name: { type: 'string' } },
-    required: ['name'],
-    additionalProperties: false,
-  },
-  idempotent: true,
-  execute: (args) => {
-    const name = typeof args === 'object' && args !== null && !Array.isArray(args) ? args.name : undefined;
-    if (typeof name !== 'string' || name.length === 0) throw new Error('"name" is missing');
-    return { greeting: `Hello, ${name}!` };
-  },
-};
-
 /** Tools compiled into the executor. */
-export const BUILTIN_TOOLS: Record<string, BuiltinTool> = { clock, greet };
+export const BUILTIN_TOOLS: Record<string, BuiltinTool> = { clock };
 
 /** The built-in tool behind a definition; AgentFailed when this executor has none. */
 export function toolFor(definition: ToolDefinition): BuiltinTool {
