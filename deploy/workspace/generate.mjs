@@ -1,4 +1,4 @@
-// Writes proto/generated from its sources: the layout from subjects.yaml, messages from *.proto, HTTP types from
+// Writes proto/generated from its sources: layout and permissions from subjects.yaml, messages from *.proto, HTTP types from
 // openapi.yaml. With `--check` nothing is written, and what is not as it would be written is named (exit code 1).
 import { execFileSync } from 'node:child_process';
 import {
@@ -13,6 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { layoutSource, readLayout } from './layout-source.mjs';
+import { permissionsSource } from './permissions-source.mjs';
 import { messageIndexSource } from './message-index-source.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -34,7 +35,9 @@ function generate(scratch) {
   run('buf', 'generate', '--output', scratch);
   const image = JSON.parse(run('buf', 'build', '--output', '-#format=json'));
   const files = new Map(filesOf(scratch).map((path) => [path, readFileSync(join(scratch, path), 'utf8')]));
-  files.set('layout.ts', layoutSource(readLayout(join(proto, 'subjects.yaml'))));
+  const layout = readLayout(join(proto, 'subjects.yaml'));
+  files.set('layout.ts', layoutSource(layout));
+  files.set('permissions.ts', permissionsSource(layout));
   const openapi = join(proto, 'http', 'openapi.yaml');
   if (existsSync(openapi)) files.set('http.ts', run('openapi-typescript', openapi));
   files.set('index.ts', messageIndexSource(image, files.has('http.ts')));

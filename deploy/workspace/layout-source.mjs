@@ -4,11 +4,11 @@ import YAML from 'yaml';
 
 const SIZE_UNITS = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 const AGE_UNITS = { s: 1, m: 60, h: 3600, d: 86_400 };
-const SERVICES = ['gateway', 'run-scheduler', 'agent-executor', 'notifier', 'reconciler', 'bootstrap'];
+export const SERVICES = ['gateway', 'run-scheduler', 'agent-executor', 'notifier', 'reconciler', 'bootstrap'];
 
 /** Throws with the name of the entry and the field at fault. */
 export function readLayout(path) {
-  const { version, streams, subjects, buckets, object_stores, ...rest } = YAML.parse(
+  const { version, streams, subjects, consumers, buckets, object_stores, ...rest } = YAML.parse(
     readFileSync(path, 'utf8'),
   );
   for (const name of Object.keys(rest)) throw new Error(`subjects.yaml: unknown section ${name}`);
@@ -16,6 +16,7 @@ export function readLayout(path) {
     version,
     streams: streams.map(stream),
     subjects: subjects.map(subject),
+    consumers: consumers.map(consumer),
     buckets: buckets.map(bucket),
     object_stores: object_stores.map(objectStore),
   };
@@ -27,6 +28,9 @@ export function readLayout(path) {
         `subjects.yaml: ${entry.subject} is listed under ${entry.stream}, captured by ${owner}`,
       );
   }
+  for (const { durable, stream: owner } of layout.consumers)
+    if (!layout.streams.some(({ name }) => name === owner))
+      throw new Error(`subjects.yaml: ${durable} is on ${owner}, which is not listed`);
   for (const { name, subjects: captured } of layout.streams)
     for (const missing of captured.filter((one) => !layout.subjects.some((entry) => entry.subject === one)))
       throw new Error(`subjects.yaml: ${missing} of ${name} is not listed under subjects`);
@@ -63,6 +67,8 @@ function stream(entry) {
     deny_delete: entry.deny_delete ?? false,
     deny_purge: entry.deny_purge ?? false,
     republish: entry.republish ?? null,
+    info: services(entry.info ?? [], `${name}.info`),
+    erasers: services(entry.erasers ?? [], `${name}.erasers`),
   };
 }
 
@@ -73,8 +79,13 @@ function subject(entry) {
     stream: owner,
     description,
     publishers: services(entry.publishers, name),
+    publish_as: entry.publish_as ?? name,
     readers: services(entry.readers, name),
   };
+}
+
+function consumer({ durable, stream: owner, filter, service }) {
+  return { durable, stream: owner, filter, service: oneOf(SERVICES, service, durable) };
 }
 
 function bucket(entry) {
@@ -86,6 +97,7 @@ function bucket(entry) {
     max_value_size: size(entry.max_value_size, `${name}.max_value_size`),
     writers: services(entry.writers, name),
     readers: services(entry.readers, name),
+    info: services(entry.info ?? [], `${name}.info`),
   };
 }
 
@@ -127,8 +139,14 @@ function withUnit(value, units, where) {
   return Number(digits) * units[unit];
 }
 
-/** The module `layout.ts`. It imports nothing. */
-export function layoutSource(layout) {
+/** The module `layout.ts`. It imports nothing, and leaves to permissions.ts what only permissions are made of. */
+export function layoutSource({ consumers: _consumers, ...layout }) {
+  const plain = {
+    ...layout,
+    streams: layout.streams.map(({ info: _info, erasers: _erasers, ...rest }) => rest),
+    subjects: layout.subjects.map(({ publish_as: _publishAs, ...rest }) => rest),
+    buckets: layout.buckets.map(({ info: _info, ...rest }) => rest),
+  };
   return `// Generated from proto/subjects.yaml by \`npm run generate\`. Do not edit.
 
 export type LayoutService = ${SERVICES.map((name) => `'${name}'`).join(' | ')};
@@ -178,6 +196,6 @@ export interface Layout {
   }[];
 }
 
-export const LAYOUT: Layout = ${JSON.stringify(layout, null, 2)};
+export const LAYOUT: Layout = ${JSON.stringify(plain, null, 2)};
 `;
 }

@@ -25,6 +25,7 @@ export function messageIndexSource(image, hasHttp) {
     ...imports,
     '',
     `export { LAYOUT, type Layout, type LayoutService } from './layout.ts';`,
+    `export { PERMISSIONS, type Permissions } from './permissions.ts';`,
     ...ours.map(({ name }) => `export * from '${moduleOf(name)}';`),
     ...(hasHttp ? [`export type { components, operations, paths } from './http.ts';`] : []),
     '',

@@ -9,6 +9,7 @@ import { ToolCalledSchema, ToolReturnedSchema, OutcomeUnknownSchema, OutcomeReso
 import { TurnStartedSchema, TurnCompletedSchema, TextAppendedSchema, NudgeReceivedSchema, NudgeAcknowledgedSchema } from './runledger/v1/turn_pb.ts';
 
 export { LAYOUT, type Layout, type LayoutService } from './layout.ts';
+export { PERMISSIONS, type Permissions } from './permissions.ts';
 export * from './runledger/v1/approval_pb.ts';
 export * from './runledger/v1/child_pb.ts';
 export * from './runledger/v1/commit_pb.ts';

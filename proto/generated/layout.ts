@@ -240,7 +240,8 @@ export const LAYOUT: Layout = {
         "gateway",
         "run-scheduler",
         "agent-executor",
-        "reconciler"
+        "reconciler",
+        "bootstrap"
       ]
     },
     {
@@ -254,7 +255,8 @@ export const LAYOUT: Layout = {
       ],
       "readers": [
         "gateway",
-        "run-scheduler"
+        "run-scheduler",
+        "bootstrap"
       ]
     },
     {
@@ -267,7 +269,8 @@ export const LAYOUT: Layout = {
         "bootstrap"
       ],
       "readers": [
-        "gateway"
+        "gateway",
+        "bootstrap"
       ]
     },
     {
@@ -373,6 +376,7 @@ export const LAYOUT: Layout = {
         "reconciler"
       ],
       "readers": [
+        "gateway",
         "agent-executor"
       ]
     },

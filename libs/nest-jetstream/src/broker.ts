@@ -1,13 +1,7 @@
 import { jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  connect,
-  credsAuthenticator,
-  errors,
-  type NatsConnection,
-  type NodeConnectionOptions,
-} from '@nats-io/transport-node';
+import { connect, errors, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import { type BrokerSecurity, securityOptions } from './broker-security.ts';
 import type { Broker } from './port.ts';
 
 /*
@@ -17,6 +11,7 @@ import type { Broker } from './port.ts';
  * B2  A broker that is not up yet is waited for; one that refuses us (credentials, version) is an error at once.
  * B3  A lost connection is re-made for ever; a dead link is noticed within 30 s.
  * B4  Every change of the connection is told to `onStatus`. A password is never told.
+ * B5  With a `tls:` URL or a CA nothing is said to a broker whose certificate does not prove who it is.
  */
 
 export const BROKER_FLOOR = '2.14.5';
@@ -29,13 +24,13 @@ export interface BrokerEvent {
   detail: string;
 }
 
-export interface BrokerOptions {
-  /** `nats://[user:password@]host:port`, several separated by commas. */
+export interface BrokerOptions extends BrokerSecurity {
+  /** `nats://[user:password@]host:port` or `tls://...`, several separated by commas. */
   url: string;
   /** The connection's name at the broker. */
   name: string;
-  /** Path of a `.creds` file. */
-  credentials?: string;
+  /** What replies are sent to, without the last dot: an identity may listen to its own only. Default `_INBOX`. */
+  inboxPrefix?: string;
   floor?: string;
   /** Longest wait for a broker that is not up; absent: for ever. */
   waitMs?: number;
@@ -72,7 +67,7 @@ export async function connectBroker(options: BrokerOptions): Promise<Broker> {
   let manager: Promise<JetStreamManager> | undefined;
   return {
     nc,
-    js: jetstream(nc),
+    js: jetstream(nc, { checkAPI: false }),
     jsm: () => (manager ??= jetstreamManager(nc, { checkAPI: false })),
     close: () => drainAndClose(nc),
   };
@@ -103,9 +98,9 @@ async function connectWithPatience(options: BrokerOptions): Promise<NatsConnecti
 
 async function connectionOptions(options: BrokerOptions): Promise<NodeConnectionOptions> {
   const urls = options.url.split(',').map((url) => new URL(url.includes('://') ? url : `nats://${url}`));
-  const withUser = urls.find((url) => url.username !== '');
+  const security = await securityOptions(urls, options);
   return {
-    servers: urls.map((url) => `${url.protocol}//${url.host}`),
+    servers: urls.map(({ host }) => host),
     name: options.name,
     timeout: CONNECT_TIMEOUT_MS,
     maxReconnectAttempts: -1,
@@ -116,12 +111,8 @@ async function connectionOptions(options: BrokerOptions): Promise<NodeConnection
     // The async stack that nats.js adds to each request costs more than the request.
     noAsyncTraces: true,
     ignoreAuthErrorAbort: true,
-    ...(withUser
-      ? { user: decodeURIComponent(withUser.username), pass: decodeURIComponent(withUser.password) }
-      : {}),
-    ...(options.credentials
-      ? { authenticator: credsAuthenticator(await readFile(options.credentials)) }
-      : {}),
+    ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
+    ...security,
   };
 }
 

@@ -6,6 +6,8 @@ export {
   BrokerUnusable,
   connectBroker,
 } from './broker.ts';
+export { authorizationConf, type Grant, inboxPrefix, type Permissions } from './authorization.ts';
+export type { BrokerSecurity } from './broker-security.ts';
 export { ConnectionWatch } from './connection-watch.ts';
 export { DURABLE_TRANSPORT, DurableConsumer } from './durable-consumer.decorator.ts';
 export { DuplicateHandler, JetStreamStrategy, type StrategyOptions } from './jetstream.strategy.ts';
@@ -26,4 +28,5 @@ export {
   type Settlement,
   type StoredMessage,
 } from './port.ts';
+export { type Identity, makeIdentity } from './identity.ts';
 export { streamExists } from './stream-exists.ts';

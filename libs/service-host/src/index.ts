@@ -1,3 +1,4 @@
+export { brokerAccess } from './broker-access.ts';
 export {
   SERVICE_CONTEXT,
   type RunningService,

@@ -8,7 +8,7 @@ import type { Registry } from 'prom-client';
 
 export type ServiceName = 'gateway' | 'run-scheduler' | 'agent-executor' | 'notifier' | 'reconciler';
 
-/** Read once from the environment, checked, with defaults. Every name is in docs/configuration.md. */
+/** Read once from the environment, checked, with defaults. Every name is in docs/reference/configuration.md. */
 export interface Settings {
   /** `RUNLEDGER_HOME`: absolute path of the data folder. */
   home: string;
@@ -16,6 +16,12 @@ export interface Settings {
   natsUrl: string;
   /** `RUNLEDGER_NATS_CREDENTIALS`: absolute path of this service's `.creds` file. */
   natsCredentials?: string;
+  /** `RUNLEDGER_NATS_NKEY`: absolute path of a file with the seed of this service's nkey. */
+  natsNkey?: string;
+  /** `RUNLEDGER_NATS_CA`, `RUNLEDGER_NATS_CERT`, `RUNLEDGER_NATS_KEY`: absolute paths of PEM files. */
+  natsCa?: string;
+  natsCert?: string;
+  natsKey?: string;
   /** `RUNLEDGER_MONGODB_URL`; absent: SQLite in `home`. */
   mongodbUrl?: string;
   /** `RUNLEDGER_PORT`: HTTP of the gateway. */

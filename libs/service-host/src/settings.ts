@@ -5,6 +5,14 @@ import { decodeSecretKey, localSecretKey } from './secret-key.ts';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
+const BROKER_FILES = {
+  natsCredentials: 'RUNLEDGER_NATS_CREDENTIALS',
+  natsNkey: 'RUNLEDGER_NATS_NKEY',
+  natsCa: 'RUNLEDGER_NATS_CA',
+  natsCert: 'RUNLEDGER_NATS_CERT',
+  natsKey: 'RUNLEDGER_NATS_KEY',
+} as const;
+
 /** One or more variables are wrong; the message names each and says what fits. */
 export class InvalidSettings extends Error {
   constructor(readonly problems: string[]) {
@@ -26,7 +34,6 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const mongodbUrl = read.url('RUNLEDGER_MONGODB_URL', ['mongodb:', 'mongodb+srv:']);
   const modelBaseUrl = read.url('RUNLEDGER_MODEL_BASE_URL', ['http:', 'https:']);
   const modelApiKey = read.text('RUNLEDGER_MODEL_API_KEY');
-  const natsCredentials = read.text('RUNLEDGER_NATS_CREDENTIALS');
   const settings = {
     home,
     natsUrl: read.brokerUrls('RUNLEDGER_NATS_URL', production),
@@ -42,7 +49,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     ...(mongodbUrl ? { mongodbUrl } : {}),
     ...(modelBaseUrl ? { modelBaseUrl } : {}),
     ...(modelApiKey ? { modelApiKey } : {}),
-    ...(natsCredentials ? { natsCredentials: resolve(natsCredentials) } : {}),
+    ...read.brokerFiles(),
   };
   const givenKey = read.secretKey('RUNLEDGER_SECRET_KEY', production);
   read.throwIfWrong();
@@ -112,6 +119,20 @@ class Reader {
           'must be nats://host:port or tls://host:port, several separated by commas',
           fallback,
         );
+  }
+
+  /** Who we are at the broker, and the certificates: absolute paths. */
+  brokerFiles(): Pick<Settings, keyof typeof BROKER_FILES> {
+    const paths = Object.entries(BROKER_FILES).flatMap(([setting, name]) => {
+      const path = this.text(name);
+      return path === undefined ? [] : [[setting, resolve(path)] as const];
+    });
+    const found: Pick<Settings, keyof typeof BROKER_FILES> = Object.fromEntries(paths);
+    if (found.natsNkey && found.natsCredentials)
+      this.wrong(BROKER_FILES.natsNkey, `and ${BROKER_FILES.natsCredentials} exclude each other`, undefined);
+    if (!found.natsCert !== !found.natsKey)
+      this.wrong(BROKER_FILES.natsCert, `and ${BROKER_FILES.natsKey} need each other`, undefined);
+    return found;
   }
 
   secretKey(name: string, required: boolean): Buffer | undefined {

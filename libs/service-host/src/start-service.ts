@@ -10,6 +10,7 @@ import {
 import { JetStreamRunLog } from '@runledger/run-log';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { brokerAccess } from './broker-access.ts';
 import { ConsumerMetrics } from './consumer-metrics.ts';
 import { type HostApp, startHostApp } from './host-app.ts';
 import { type OpsServer, startOpsServer } from './ops-server.ts';
@@ -151,11 +152,10 @@ class ServiceHost {
     });
     this.readiness.set('broker', () => Promise.reject(new Error('not connected yet')));
     this.broker = await connectBroker({
-      url: settings.natsUrl,
+      ...brokerAccess(settings, definition.name),
       name: `${definition.name}/${this.instance}`,
       signal: this.aborted.signal,
       onStatus: (event) => this.told(event, connected),
-      ...(settings.natsCredentials ? { credentials: settings.natsCredentials } : {}),
     });
     const watch = new ConnectionWatch(this.broker.nc);
     this.readiness.set('broker', () => {

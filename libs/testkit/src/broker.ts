@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder, findBroker, tieToThisProcess, type Watchdog } from '@runledger/local-servers';
-import { connect } from '@nats-io/transport-node';
+import { connect, type NodeConnectionOptions } from '@nats-io/transport-node';
 import { temporaryFolder } from './temporary-folder.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -20,6 +20,8 @@ export interface TestBrokerOptions {
   startTimeoutMs?: number;
   /** Further lines of nats-server configuration, outside of the jetstream block. */
   config?: string;
+  /** How to connect where `config` asks for more than a URL: the look whether JetStream answers does so. */
+  access?: Pick<NodeConnectionOptions, 'user' | 'pass' | 'tls'>;
 }
 
 export interface TestBroker {
@@ -178,7 +180,8 @@ class RealBroker implements TestBroker {
   }
 
   private async answers(): Promise<boolean | Wrong> {
-    const connection = await connect({ servers: this.url, reconnect: false, timeout: 2000 });
+    const { access } = this.options;
+    const connection = await connect({ servers: this.url, reconnect: false, timeout: 2000, ...access });
     try {
       if (connection.info?.server_name !== this.name) {
         return new Wrong(`does not hold ${this.url}: ${connection.info?.server_name} answers there`);

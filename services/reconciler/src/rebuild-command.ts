@@ -1,6 +1,6 @@
 import { connectBroker } from '@runledger/nest-jetstream';
 import { JetStreamRunLog } from '@runledger/run-log';
-import { readSettings } from '@runledger/service-host';
+import { brokerAccess, readSettings } from '@runledger/service-host';
 import { openViewStore } from '@runledger/view-store';
 import { rebuildViews } from './rebuild-views.ts';
 
@@ -15,10 +15,9 @@ export async function rebuildCommand(env: NodeJS.ProcessEnv, print: (line: strin
     const store = open.adopt(await openViewStore(settings), (opened) => opened.close());
     const broker = open.adopt(
       await connectBroker({
-        url: settings.natsUrl,
+        ...brokerAccess(settings, 'reconciler'),
         name: 'reconciler/rebuild-views',
         waitMs: BROKER_WAIT_MS,
-        ...(settings.natsCredentials !== undefined && { credentials: settings.natsCredentials }),
       }),
       (connected) => connected.close(),
     );

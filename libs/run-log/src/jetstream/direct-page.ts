@@ -11,6 +11,7 @@ export interface DirectMessage {
   subject: string;
   seq: number;
   headers: MsgHdrs;
+  data: Uint8Array;
   text: string;
 }
 
@@ -47,6 +48,7 @@ export function directPage(
           subject: message.headers.last('Nats-Subject'),
           seq: Number(message.headers.last('Nats-Sequence')),
           headers: message.headers,
+          data: message.data,
           text: message.string(),
         });
       },

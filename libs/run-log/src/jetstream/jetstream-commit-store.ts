@@ -22,6 +22,7 @@ import { backoff } from '../engine/pacing.ts';
 import { LogUnavailable } from '../faults.ts';
 import type { RunAddress } from '../port.ts';
 import { directPage, type DirectMessage } from './direct-page.ts';
+import { readBlob } from './read-blob.ts';
 
 export interface LogConnection {
   nc: NatsConnection;
@@ -192,8 +193,10 @@ export class JetStreamCommitStore implements CommitStore {
 
   async getBlob(key: string): Promise<string | undefined> {
     try {
-      const bytes = await (await this.#objects()).getBlob(key);
-      return bytes ? new TextDecoder().decode(bytes) : undefined;
+      const info = await (await this.#objects()).info(key);
+      if (!info || info.deleted) return undefined;
+      const bytes = await readBlob(this.connection.nc, await this.#manager(), info, READ_TIMEOUT_MS);
+      return new TextDecoder().decode(bytes);
     } catch (error) {
       throw new LogUnavailable('log_unavailable', `a blob was not read: ${(error as Error).message}`, {
         cause: error,
@@ -255,8 +258,14 @@ function scannedCommit(message: DirectMessage): { address: RunAddress; commit: S
   }
 }
 
+/**
+ * The broker answers requests on whatever subject it is told to, so a message on a live subject may be an answer about
+ * something else: only a copy names its own subject. What the broker adds comes last.
+ */
 function liveCommit(message: Msg): LiveCommit {
-  const header = (name: string): string => message.headers?.get(name) ?? '';
+  const header = (name: string): string => message.headers?.last(name) ?? '';
+  if (`live.${header('Nats-Subject')}` !== message.subject)
+    throw new Poison('invalid_subject', `no copy of a commit: ${message.subject}`);
   return {
     ...decodeCommit(header, message.string()),
     stream_seq: Number(header('Nats-Sequence')),
