@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { FOLDER_PREFIX } from './agent-folder.ts';
 import {
   encodeFrame,
   LineSplitter,
@@ -38,6 +39,7 @@ export interface ProcessOptions {
  * anything of this process's environment.
  */
 export class AgentProcess {
+  /** Resolves when the process has ended and its folder is gone. */
   readonly exited: Promise<Exit>;
   #stderr = Buffer.alloc(0);
   #ended = false;
@@ -49,11 +51,11 @@ export class AgentProcess {
   ) {
     child.stdin.on('error', () => undefined);
     child.stderr.on('data', (chunk: Buffer) => this.#keepStderr(chunk));
-    this.exited = new Promise((resolve) => {
+    const exit = new Promise<Exit>((resolve) => {
       child.once('error', (error) => resolve({ code: null, signal: null, error }));
       child.once('exit', (code, signal) => resolve({ code, signal }));
     });
-    void this.exited.then(() => this.#cleanUp());
+    this.exited = exit.finally(() => this.#cleanUp());
   }
 
   static async start({
@@ -63,7 +65,7 @@ export class AgentProcess {
   }: ProcessOptions): Promise<AgentProcess> {
     const [program, ...args] = command;
     if (!program) throw new RangeError('a command has at least its program');
-    const folder = await mkdtemp(join(tmpdir(), 'runledger-agent-'));
+    const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));
     const child = spawn(program, args, {
       cwd: folder,
       env: {

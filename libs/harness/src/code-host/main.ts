@@ -1,10 +1,12 @@
 /** The program around one `code` agent: waits for `start`, imports the module, runs it, reports its result, ends. */
+import { rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { format } from 'node:util';
 import type { JsonValue } from '../port.ts';
 import type { StartFrame } from '../protocol.ts';
+import { FOLDER_PREFIX } from '../agent-folder.ts';
 import { CallRefused, Channel } from './channel.ts';
 import { toolsFor, type AgentTools } from './tools.ts';
 
@@ -80,5 +82,7 @@ await channel.listen(process.stdin, (frame) => {
   if (frame.type === 'start') void main(frame);
   else if (frame.type === 'stop') run.stopping = true;
 });
-// The executor is gone: nobody is left to work for.
+// The executor is gone: nobody is left to work for, or to remove the folder that it made for this process.
+if (basename(process.cwd()).startsWith(FOLDER_PREFIX))
+  rmSync(process.cwd(), { recursive: true, force: true });
 process.exit(1);

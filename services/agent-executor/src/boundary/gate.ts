@@ -1,5 +1,5 @@
 import { AgentFailed, AgentStopped } from '@runledger/harness';
-import type { Actor, EventData, HeldBy, InFlight, RunEvent } from '@runledger/run';
+import type { Actor, HeldBy, InFlight, RunEvent } from '@runledger/run';
 import { HoldLost, type HeldRun } from '@runledger/run-log';
 import { Handover } from './interruptions.ts';
 
@@ -12,7 +12,7 @@ export class Gate {
   readonly #abort = new AbortController();
   readonly #stopSeen = new AbortController();
   #observed: Promise<void> | undefined;
-  #stop: { by: Actor; seenAt: number } | undefined;
+  #stopSeenAt: number | undefined;
   #timedOut: AgentFailed | undefined;
 
   constructor(
@@ -43,7 +43,7 @@ export class Gate {
   get stopOrder(): { by: Actor; reason: string } {
     const stop = this.held.run.stop;
     return {
-      by: this.#stop?.by ?? { user_id: stop?.by_user_id ?? '', channel: 'api' },
+      by: { user_id: stop?.by_user_id ?? '', channel: stop?.by_channel ?? 'api' },
       reason: stop?.reason ?? '',
     };
   }
@@ -76,11 +76,6 @@ export class Gate {
     this.#abort.abort(reason);
   }
 
-  /** Learns who stopped the run from what an earlier attempt recorded. */
-  remember(stop: EventData['stop.requested']): void {
-    this.#stop ??= { by: stop.by, seenAt: performance.now() };
-  }
-
   async #refuse(boundary: string): Promise<never> {
     if (this.held.lost.aborted) throw lossOf(this.held);
     if (this.stopping) {
@@ -93,19 +88,24 @@ export class Gate {
 
   async #observe(boundary: string): Promise<void> {
     if (this.held.run.stop_observed) return;
-    const seenAt = this.#stop?.seenAt ?? performance.now();
     await this.held.submit({
       type: 'ObserveStop',
       held_by: this.heldBy,
       boundary,
       in_flight: [...this.inFlight],
-      latency_ms: Math.max(0, Math.round(performance.now() - seenAt)),
+      latency_ms: Math.max(0, Math.round(this.#sinceStop())),
     });
+  }
+
+  /** By this process's clock where it saw the stop arrive; else the stop was there before this attempt. */
+  #sinceStop(): number {
+    if (this.#stopSeenAt !== undefined) return performance.now() - this.#stopSeenAt;
+    return Date.now() - Date.parse(this.held.run.stop?.requested_at ?? '') || 0;
   }
 
   #foreign(event: RunEvent): void {
     if (event.type !== 'stop.requested') return;
-    this.remember(event.data);
+    this.#stopSeenAt ??= performance.now();
     this.#stopSeen.abort();
     if (event.data.mode === 'kill') this.#abort.abort(new AgentStopped('kill'));
   }

@@ -14,7 +14,7 @@ import { Handover } from '../boundary/interruptions.ts';
 import { LargeValues } from '../boundary/large-values.ts';
 import type { AgentDefinitions } from '../definitions/agent-definitions.ts';
 import type { RunEnvironment } from '../definitions/run-environment.ts';
-import type { EventData, HeldBy } from '@runledger/run';
+import type { HeldBy } from '@runledger/run';
 import type { Engines } from '../engines/engines.ts';
 import { Claims, type Claimant, type Grant } from './claim.ts';
 import { appendEnd, endsAttempt, type Ending } from './ending.ts';
@@ -97,8 +97,6 @@ export class Executor {
     const handover = interruptLate(this.parts.draining, gate);
     try {
       const history = await readHistory(this.parts.runLog, held.address, held.run.seq, known);
-      const stop = history.findLast((event) => event.type === 'stop.requested');
-      if (stop) gate.remember(stop.data as EventData['stop.requested']);
       const parts: HoldParts = {
         held,
         heldBy,
