@@ -1,7 +1,15 @@
+import { join } from 'node:path';
 import { Kvm } from '@nats-io/kv';
 import { RunledgerClient } from '@runledger/client';
-import { bootstrap, connectBroker, type Broker } from '@runledger/nest-jetstream';
-import { LAYOUT } from '@runledger/proto';
+import {
+  authorizationConf,
+  bootstrap,
+  connectBroker,
+  makeIdentity,
+  type Broker,
+  type Identity,
+} from '@runledger/nest-jetstream';
+import { LAYOUT, PERMISSIONS } from '@runledger/proto';
 import { startBroker, freePort, temporaryFolder, type TestBroker } from '@runledger/testkit';
 import { agentKey } from '@runledger/wire';
 import { SAMPLE_AGENTS } from '../../../services/agent-executor/src/samples.ts';
@@ -15,12 +23,15 @@ export interface CellOptions {
   /** Processes of each service; default one. The gateway is always one. */
   replicas?: number;
   env?: Record<string, string>;
+  /** Every service has an identity of its own at the broker, as in production; default true. */
+  identities?: boolean;
 }
 
 /** A whole system: a real broker, a data folder and every service as processes of their own. */
 export interface Cell {
   url: string;
   server: TestBroker;
+  /** As an operator, who may do everything. */
   broker: Broker;
   home: string;
   processes: ServiceProcess[];
@@ -30,12 +41,17 @@ export interface Cell {
   stop(): Promise<void>;
 }
 
+const OPERATOR = { user: 'operator', pass: 'operator-word' };
 const SECRET_KEY = '7'.repeat(64);
 
 export async function startCell(options: CellOptions = {}): Promise<Cell> {
-  const server = await startBroker();
   const folder = await temporaryFolder();
-  const broker = await connectBroker({ url: server.url, name: 'acceptance' });
+  const identities = options.identities === false ? [] : await makeIdentities(folder.path);
+  const server = await startBroker(identities.length > 0 ? locked(identities) : {});
+  const broker = await connectBroker({
+    url: server.url.replace('//', `//${OPERATOR.user}:${OPERATOR.pass}@`),
+    name: 'acceptance',
+  });
   await bootstrap(broker, LAYOUT);
   await seed(broker, ['local', 'other']);
   const port = await freePort();
@@ -51,7 +67,7 @@ export async function startCell(options: CellOptions = {}): Promise<Cell> {
   const processes = SERVICES.flatMap((name) =>
     Array.from(
       { length: name === 'gateway' ? 1 : (options.replicas ?? 1) },
-      () => new ServiceProcess(name, env),
+      () => new ServiceProcess(name, { ...env, ...asItself(name, identities) }),
     ),
   );
   await Promise.all(processes.map((process) => process.start()));
@@ -77,10 +93,31 @@ export async function startCell(options: CellOptions = {}): Promise<Cell> {
     stop: async () => {
       await Promise.all(processes.map((process) => process.end('SIGKILL')));
       await broker.close();
+      const violations = server.output().match(/.*Violation.*/g) ?? [];
       await server.stop();
       await folder.remove();
+      if (violations.length > 0) throw new Error(`refused by the broker:\n${violations.join('\n')}`);
     },
   };
+}
+
+const makeIdentities = (folder: string): Promise<Identity[]> =>
+  Promise.all(SERVICES.map((name) => makeIdentity(join(folder, 'identities'), name)));
+
+/** The configuration of a broker that knows these identities, and the operator. */
+function locked(identities: readonly Identity[]): { config: string; access: typeof OPERATOR } {
+  const grants = identities.map(({ name, publicKey }) => ({
+    name,
+    publicKey,
+    permissions: PERMISSIONS[name as Name],
+  }));
+  const more = [`{ user: ${OPERATOR.user}, password: ${OPERATOR.pass} }`];
+  return { config: authorizationConf(grants, { more }), access: OPERATOR };
+}
+
+function asItself(service: Name, identities: readonly Identity[]): Record<string, string> {
+  const identity = identities.find(({ name }) => name === service);
+  return identity === undefined ? {} : { RUNLEDGER_NATS_NKEY: identity.seedFile };
 }
 
 async function makeKey(
