@@ -41,8 +41,8 @@ export interface Cell {
   stop(): Promise<void>;
 }
 
-const OPERATOR = { user: 'operator', pass: 'operator-word' };
-const SECRET_KEY = '7'.repeat(64);
+export const OPERATOR = { user: 'operator', pass: 'operator-word' };
+export const SECRET_KEY = '7'.repeat(64);
 
 export async function startCell(options: CellOptions = {}): Promise<Cell> {
   const folder = await temporaryFolder();
@@ -101,11 +101,11 @@ export async function startCell(options: CellOptions = {}): Promise<Cell> {
   };
 }
 
-const makeIdentities = (folder: string): Promise<Identity[]> =>
+export const makeIdentities = (folder: string): Promise<Identity[]> =>
   Promise.all(SERVICES.map((name) => makeIdentity(join(folder, 'identities'), name)));
 
 /** The configuration of a broker that knows these identities, and the operator. */
-function locked(identities: readonly Identity[]): { config: string; access: typeof OPERATOR } {
+export function locked(identities: readonly Identity[]): { config: string; access: typeof OPERATOR } {
   const grants = identities.map(({ name, publicKey }) => ({
     name,
     publicKey,
@@ -115,12 +115,12 @@ function locked(identities: readonly Identity[]): { config: string; access: type
   return { config: authorizationConf(grants, { more }), access: OPERATOR };
 }
 
-function asItself(service: Name, identities: readonly Identity[]): Record<string, string> {
+export function asItself(service: Name, identities: readonly Identity[]): Record<string, string> {
   const identity = identities.find(({ name }) => name === service);
   return identity === undefined ? {} : { RUNLEDGER_NATS_NKEY: identity.seedFile };
 }
 
-async function makeKey(
+export async function makeKey(
   broker: Broker,
   who: { user: string; tenant: string; scopes: readonly string[] },
 ): Promise<string> {
@@ -138,7 +138,7 @@ async function makeKey(
   return api_key;
 }
 
-async function seed(broker: Broker, tenants: string[]): Promise<void> {
+export async function seed(broker: Broker, tenants: string[]): Promise<void> {
   const agents = await new Kvm(broker.js).open('agents');
   for (const tenant of tenants)
     for (const agent of SAMPLE_AGENTS)

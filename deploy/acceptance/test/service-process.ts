@@ -20,6 +20,11 @@ export class ServiceProcess {
     return this.#child?.pid ?? 0;
   }
 
+  /** Where it answers for its health, of the current process. */
+  get opsUrl(): string {
+    return `http://127.0.0.1:${this.#opsPort}`;
+  }
+
   /** What it wrote, all of its lives. */
   get output(): string {
     return this.#output;
@@ -45,7 +50,7 @@ export class ServiceProcess {
       async () => {
         if (this.#child?.exitCode !== null)
           throw new Error(`${this.name} ended: ${this.#output.slice(-2_000)}`);
-        return (await fetch(`http://127.0.0.1:${this.#opsPort}/readyz`)).ok;
+        return (await fetch(`${this.opsUrl}/readyz`)).ok;
       },
       {
         timeoutMs: 30_000,

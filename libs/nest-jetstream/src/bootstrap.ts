@@ -83,7 +83,13 @@ function streamConfig(stream: StreamLayout, options: BootstrapOptions): Wanted {
 }
 
 /** What `@nats-io/kv` makes and expects of a bucket's stream. Deleting by number stays possible: erasure overwrites. */
-function bucketConfig({ bucket, description, history, max_value_size }: BucketLayout): Wanted {
+function bucketConfig({
+  bucket,
+  description,
+  history,
+  max_value_size,
+  max_age_s = 0,
+}: BucketLayout): Wanted {
   return {
     name: `KV_${bucket}`,
     description,
@@ -93,6 +99,7 @@ function bucketConfig({ bucket, description, history, max_value_size }: BucketLa
     discard: 'new',
     max_msgs_per_subject: history,
     max_msg_size: limit(max_value_size),
+    max_age: nanos(max_age_s * 1000),
     max_bytes: -1,
     allow_direct: true,
     allow_rollup_hdrs: true,

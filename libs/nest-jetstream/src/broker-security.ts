@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { checkServerIdentity, type ConnectionOptions as TlsConnection } from 'node:tls';
 import {
   type ConnectionOptions,
   credsAuthenticator,
@@ -34,12 +36,25 @@ export async function securityOptions(
     throw new Error('a certificate for the broker needs its key, and the key its certificate');
   const encrypted =
     ca !== undefined || cert !== undefined || urls.some(({ protocol }) => protocol === 'tls:');
-  const tls: TlsOptions = {
+  const tls: TlsOptions & Pick<TlsConnection, 'checkServerIdentity'> = {
+    checkServerIdentity: identityOf(urls),
     ...(ca === undefined ? {} : { ca: await fileOf('the CA of the broker', ca) }),
     ...(cert === undefined ? {} : { cert: await fileOf('the certificate', cert) }),
     ...(key === undefined ? {} : { key: await fileOf('the key of the certificate', key) }),
   };
   return { ...(encrypted ? { tls } : {}), ...(await whoWeAre(urls, security)) };
+}
+
+/** The client library asks about `localhost` when a server is given by its address: the address is what must be there. */
+function identityOf(urls: URL[]): typeof checkServerIdentity {
+  const hosts = urls.map(({ hostname }) => hostname.replace(/^\[(.*)\]$/, '$1'));
+  const addresses = hosts.filter((host) => isIP(host) !== 0);
+  return (host, certificate) => {
+    if (host !== 'localhost' || hosts.includes('localhost') || addresses.length === 0)
+      return checkServerIdentity(host, certificate);
+    const problems = addresses.map((address) => checkServerIdentity(address, certificate));
+    return problems.includes(undefined) ? undefined : problems[0];
+  };
 }
 
 async function whoWeAre(

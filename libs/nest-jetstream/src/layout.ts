@@ -33,6 +33,8 @@ export interface BucketLayout {
   /** Revisions kept per key, 64 at most. */
   history: number;
   max_value_size: number;
+  /** A value that is not written again within this is gone. */
+  max_age_s?: number;
 }
 
 export interface ObjectStoreLayout {
