@@ -95,6 +95,7 @@ function bucket(entry) {
     description,
     history: whole(history, `${name}.history`),
     max_value_size: size(entry.max_value_size, `${name}.max_value_size`),
+    max_age_s: age(entry.max_age ?? 0, `${name}.max_age`),
     writers: services(entry.writers, name),
     readers: services(entry.readers, name),
     info: services(entry.info ?? [], `${name}.info`),
@@ -185,6 +186,7 @@ export interface Layout {
     description: string;
     history: number;
     max_value_size: number;
+    max_age_s: number;
     writers: readonly LayoutService[];
     readers: readonly LayoutService[];
   }[];

@@ -36,6 +36,7 @@ export interface Layout {
     description: string;
     history: number;
     max_value_size: number;
+    max_age_s: number;
     writers: readonly LayoutService[];
     readers: readonly LayoutService[];
   }[];
@@ -133,6 +134,26 @@ export const LAYOUT: Layout = {
       "deny_delete": false,
       "deny_purge": false,
       "republish": null
+    },
+    {
+      "name": "AUDIT",
+      "description": "What happened to credentials, by tenant and user. Appended to, never changed.",
+      "subjects": [
+        "audit.*.*"
+      ],
+      "retention": "limits",
+      "discard": "new",
+      "max_bytes": 67108864,
+      "max_msg_size": 16384,
+      "max_msgs_per_subject": 0,
+      "discard_new_per_subject": false,
+      "max_consumers": 16,
+      "max_age_s": 34560000,
+      "allow_direct": true,
+      "allow_msg_schedules": false,
+      "deny_delete": true,
+      "deny_purge": true,
+      "republish": null
     }
   ],
   "subjects": [
@@ -215,6 +236,18 @@ export const LAYOUT: Layout = {
       ]
     },
     {
+      "subject": "audit.*.*",
+      "stream": "AUDIT",
+      "description": "One thing that happened to a key of this user (audit.<tenant>.<user>).",
+      "publishers": [
+        "gateway",
+        "bootstrap"
+      ],
+      "readers": [
+        "gateway"
+      ]
+    },
+    {
       "subject": "holder.*",
       "stream": null,
       "description": "Asks one executor which runs it holds (holder.<executor>), answered within a second.",
@@ -232,6 +265,7 @@ export const LAYOUT: Layout = {
       "description": "Agent definitions by <tenant>.<agent>; a run pins the revision it started with.",
       "history": 64,
       "max_value_size": 1048576,
+      "max_age_s": 0,
       "writers": [
         "gateway",
         "bootstrap"
@@ -249,6 +283,7 @@ export const LAYOUT: Layout = {
       "description": "Tenants, their users and limits.",
       "history": 1,
       "max_value_size": 262144,
+      "max_age_s": 0,
       "writers": [
         "gateway",
         "bootstrap"
@@ -264,6 +299,7 @@ export const LAYOUT: Layout = {
       "description": "API keys by key id; the secret's HMAC only.",
       "history": 1,
       "max_value_size": 16384,
+      "max_age_s": 0,
       "writers": [
         "gateway",
         "bootstrap"
@@ -278,6 +314,7 @@ export const LAYOUT: Layout = {
       "description": "Keys of model providers, wrapped.",
       "history": 1,
       "max_value_size": 65536,
+      "max_age_s": 0,
       "writers": [
         "gateway"
       ],
@@ -291,6 +328,7 @@ export const LAYOUT: Layout = {
       "description": "Outside events that start runs.",
       "history": 1,
       "max_value_size": 262144,
+      "max_age_s": 0,
       "writers": [
         "gateway"
       ],
@@ -304,6 +342,7 @@ export const LAYOUT: Layout = {
       "description": "Times at which runs start.",
       "history": 1,
       "max_value_size": 262144,
+      "max_age_s": 0,
       "writers": [
         "gateway",
         "run-scheduler"
@@ -318,6 +357,7 @@ export const LAYOUT: Layout = {
       "description": "Endpoints that are told about runs.",
       "history": 1,
       "max_value_size": 65536,
+      "max_age_s": 0,
       "writers": [
         "gateway"
       ],
@@ -331,6 +371,7 @@ export const LAYOUT: Layout = {
       "description": "The whole start commit by the hash of tenant, user and key; lives as long as its run.",
       "history": 1,
       "max_value_size": 524288,
+      "max_age_s": 0,
       "writers": [
         "gateway",
         "reconciler"
@@ -345,6 +386,7 @@ export const LAYOUT: Layout = {
       "description": "Queued and granted runs by <tenant>.<run>. Can be rebuilt from RUNS.",
       "history": 1,
       "max_value_size": 16384,
+      "max_age_s": 0,
       "writers": [
         "run-scheduler"
       ],
@@ -358,6 +400,7 @@ export const LAYOUT: Layout = {
       "description": "Queue positions. Can be rebuilt from RUNS.",
       "history": 1,
       "max_value_size": 1048576,
+      "max_age_s": 0,
       "writers": [
         "run-scheduler"
       ],
@@ -371,6 +414,7 @@ export const LAYOUT: Layout = {
       "description": "The env values of a start, sealed, by <tenant>.<run>; removed when the run ends.",
       "history": 1,
       "max_value_size": 524288,
+      "max_age_s": 0,
       "writers": [
         "gateway",
         "reconciler"
@@ -385,6 +429,7 @@ export const LAYOUT: Layout = {
       "description": "Money reserved and spent, by root run.",
       "history": 1,
       "max_value_size": 262144,
+      "max_age_s": 0,
       "writers": [
         "agent-executor",
         "reconciler"
@@ -401,6 +446,7 @@ export const LAYOUT: Layout = {
       "description": "Permanent tombstones of erased runs by <tenant>.<run>.",
       "history": 1,
       "max_value_size": 16384,
+      "max_age_s": 0,
       "writers": [
         "gateway",
         "reconciler"
@@ -415,9 +461,10 @@ export const LAYOUT: Layout = {
     },
     {
       "bucket": "sessions",
-      "description": "Sign-ins of people.",
+      "description": "Sign-ins of people, by session id; the cookie's HMAC only.",
       "history": 1,
       "max_value_size": 16384,
+      "max_age_s": 46800,
       "writers": [
         "gateway"
       ],

@@ -11,6 +11,8 @@ export interface Permissions {
 export const PERMISSIONS: Readonly<Record<LayoutService, Permissions>> = {
   "gateway": {
     "publish": [
+      "$JS.API.DIRECT.GET.AUDIT",
+      "$JS.API.DIRECT.GET.AUDIT.>",
       "$JS.API.DIRECT.GET.DEAD",
       "$JS.API.DIRECT.GET.DEAD.>",
       "$JS.API.DIRECT.GET.KV_agents",
@@ -45,6 +47,7 @@ export const PERMISSIONS: Readonly<Record<LayoutService, Permissions>> = {
       "$JS.API.DIRECT.GET.RUNS.>",
       "$JS.API.STREAM.INFO.OBJ_blobs",
       "$JS.API.STREAM.INFO.RUNS",
+      "$JS.API.STREAM.MSG.GET.AUDIT",
       "$JS.API.STREAM.MSG.GET.DEAD",
       "$JS.API.STREAM.MSG.GET.KV_agents",
       "$JS.API.STREAM.MSG.GET.KV_api-keys",
@@ -74,6 +77,7 @@ export const PERMISSIONS: Readonly<Record<LayoutService, Permissions>> = {
       "$KV.webhooks.>",
       "$O.blobs.C.>",
       "$O.blobs.M.>",
+      "audit.*.*",
       "dead.gateway.*",
       "runs.*.*"
     ],
@@ -279,7 +283,8 @@ export const PERMISSIONS: Readonly<Record<LayoutService, Permissions>> = {
       "$JS.API.STREAM.UPDATE.*",
       "$KV.agents.>",
       "$KV.api-keys.>",
-      "$KV.tenants.>"
+      "$KV.tenants.>",
+      "audit.*.*"
     ],
     "subscribe": [
       "_INBOX_bootstrap.>"

@@ -83,13 +83,7 @@ function streamConfig(stream: StreamLayout, options: BootstrapOptions): Wanted {
 }
 
 /** What `@nats-io/kv` makes and expects of a bucket's stream. Deleting by number stays possible: erasure overwrites. */
-function bucketConfig({
-  bucket,
-  description,
-  history,
-  max_value_size,
-  max_age_s = 0,
-}: BucketLayout): Wanted {
+function bucketConfig({ bucket, description, history, max_value_size, max_age_s = 0 }: BucketLayout): Wanted {
   return {
     name: `KV_${bucket}`,
     description,

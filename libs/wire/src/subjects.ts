@@ -38,6 +38,17 @@ export const holderSubject = (executor: string): string => `holder.${assertId('t
 export const deadSubject = (service: string, durable: string): string =>
   `dead.${assertId('token', service)}.${assertId('token', durable)}`;
 
+/** What happened to the keys of one user. */
+export const auditSubject = (tenantId: string, userId: string): string =>
+  `audit.${assertId('tenant_id', tenantId)}.${assertId('user_id', userId)}`;
+
+/** The trail of one user, or of every user of the tenant. */
+export const auditOf = (tenantId: string, userId?: string): string =>
+  `audit.${assertId('tenant_id', tenantId)}.${oneOrAll(userId)}`;
+
+const oneOrAll = (userId: string | undefined): string =>
+  userId === undefined ? '*' : assertId('user_id', userId);
+
 /** `runs.t.r` and `live.runs.t.r` alike. */
 export function parseRunSubject(subject: string): { tenant_id: string; run_id: string } {
   const tokens = subject.split('.');
@@ -72,3 +83,28 @@ export const bucketSubject = (bucket: string, key: string): string =>
 /** Key of a user's queue in bucket `queue`: run ids in the order in which they will be granted. */
 export const queueKey = (tenantId: string, userId: string): string =>
   `${assertId('tenant_id', tenantId)}.${assertId('user_id', userId)}`;
+
+/** `due.<kind>.<tenant>.<run>.<timer_id>` */
+export function parseDueSubject(subject: string): {
+  kind: string;
+  tenant_id: string;
+  run_id: string;
+  timer_id: string;
+} {
+  const [due, kind, tenant, run, timer, ...rest] = subject.split('.');
+  if (due !== 'due' || rest.length > 0) throw new Poison('invalid_subject', `not a fired timer: ${subject}`);
+  return {
+    kind: assertId('token', kind),
+    tenant_id: assertId('tenant_id', tenant),
+    run_id: assertId('run_id', run),
+    timer_id: assertId('token', timer),
+  };
+}
+
+/** Key in bucket `api-keys` under which the keys of one user are found. The record itself is under the key id. */
+export const ownedKey = (tenantId: string, userId: string, keyId: string): string =>
+  `owned.${assertId('tenant_id', tenantId)}.${assertId('user_id', userId)}.${assertId('token', keyId)}`;
+
+/** Every such key of one user, or of every user of the tenant. */
+export const ownedKeys = (tenantId: string, userId?: string): string =>
+  `owned.${assertId('tenant_id', tenantId)}.${oneOrAll(userId)}.*`;

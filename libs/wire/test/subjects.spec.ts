@@ -6,12 +6,16 @@ import {
   ALL_DUE,
   ALL_RUNS,
   ALL_WORK,
+  auditOf,
+  auditSubject,
   bucketSubject,
   deadSubject,
   dueSubject,
   hashKey,
   holderSubject,
   liveSubject,
+  ownedKey,
+  ownedKeys,
   parseRunSubject,
   parseWorkSubject,
   poolWork,
@@ -45,6 +49,7 @@ describe('subjects', () => {
     ['timers.>', timerSubject('retry', 'acme', RUN_ID, 't1'), `timers.retry.acme.${RUN_ID}.t1`],
     ['due.>', dueSubject('retry', 'acme', RUN_ID, 't1'), `due.retry.acme.${RUN_ID}.t1`],
     ['dead.>', deadSubject('run-scheduler', 'admit'), 'dead.run-scheduler.admit'],
+    ['audit.*.*', auditSubject('acme', 'ada'), 'audit.acme.ada'],
     ['holder.*', holderSubject('agent-executor-1'), 'holder.agent-executor-1'],
   ])('%s of the layout covers %s', (listed, subject, text) => {
     expect(subject).toBe(text);
@@ -56,7 +61,7 @@ describe('subjects', () => {
 
   it('every subject of the layout has a builder here', () => {
     expect(LAYOUT.subjects.map(({ subject }) => subject).sort()).toEqual(
-      ['runs.*.*', 'live.runs.>', 'work.>', 'timers.>', 'due.>', 'dead.>', 'holder.*'].sort(),
+      ['runs.*.*', 'live.runs.>', 'work.>', 'timers.>', 'due.>', 'dead.>', 'holder.*', 'audit.*.*'].sort(),
     );
   });
 
@@ -66,6 +71,11 @@ describe('subjects', () => {
     expect(matches(ALL_DUE, dueSubject('retry', 'acme', RUN_ID, 't1'))).toBe(true);
     expect(matches(poolWork('gpu'), workSubject('gpu', 'acme', RUN_ID))).toBe(true);
     expect(matches(poolWork('gpu'), workSubject('default', 'acme', RUN_ID))).toBe(false);
+    expect(matches(auditOf('acme'), auditSubject('acme', 'ada'))).toBe(true);
+    expect(matches(auditOf('acme', 'bob'), auditSubject('acme', 'ada'))).toBe(false);
+    expect(matches(ownedKeys('acme'), ownedKey('acme', 'ada', 'k1'))).toBe(true);
+    expect(matches(ownedKeys('acme', 'ada'), ownedKey('acme', 'ada', 'k1'))).toBe(true);
+    expect(matches(ownedKeys('acme', 'bob'), ownedKey('acme', 'ada', 'k1'))).toBe(false);
   });
 
   it('keys of buckets are tokens joined by dots', () => {
@@ -100,6 +110,15 @@ describe('subjects', () => {
       () => agentKey('acme', bad),
       () => queueKey(bad, 'ada'),
       () => queueKey('acme', bad),
+      () => auditSubject(bad, 'ada'),
+      () => auditSubject('acme', bad),
+      () => auditOf(bad),
+      () => auditOf('acme', bad),
+      () => ownedKey(bad, 'ada', 'k1'),
+      () => ownedKey('acme', bad, 'k1'),
+      () => ownedKey('acme', 'ada', bad),
+      () => ownedKeys(bad),
+      () => ownedKeys('acme', bad),
       () => hashKey(bad),
       () => bucketSubject(bad, 'x'),
     ];
