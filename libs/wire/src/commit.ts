@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AnyEvent, RunEvent } from '@runledger/run';
-import { Poison } from './ids.ts';
+import { isId, Poison } from './ids.ts';
 
 export const MAX_COMMIT_BYTES = 256 * 1024;
 export const MAX_INLINE_VALUE_BYTES = 64 * 1024;
@@ -21,6 +21,8 @@ export interface Commit {
   checkpoint: number;
   /** How many commits the run has, this one included. */
   number: number;
+  /** Run id of the run's parent, on every commit of a child: what follows from its end is known without reading it. */
+  parent?: string;
   lines: string[];
 }
 
@@ -86,6 +88,7 @@ export function encodeCommit(commit: Commit): EncodedCommit {
       'Run-Schema': String(commit.schema),
       'Run-Checkpoint': String(commit.checkpoint),
       'Run-Commits': String(commit.number),
+      ...(commit.parent === undefined ? {} : { 'Run-Parent': commit.parent }),
     },
     payload: commit.lines.join('\n') + '\n',
   };
@@ -93,7 +96,14 @@ export function encodeCommit(commit: Commit): EncodedCommit {
 
 export function buildCommit(
   events: readonly RunEvent[],
-  origin: { commit_id: string; writer: string; previous_digest: string; checkpoint: number; number: number },
+  origin: {
+    commit_id: string;
+    writer: string;
+    previous_digest: string;
+    checkpoint: number;
+    number: number;
+    parent?: string | undefined;
+  },
 ): Commit {
   const first = events[0];
   const last = events.at(-1);
@@ -110,6 +120,7 @@ export function buildCommit(
     schema: SCHEMA,
     checkpoint: origin.checkpoint,
     number: origin.number,
+    ...(origin.parent === undefined ? {} : { parent: origin.parent }),
     lines,
   };
 }
@@ -143,6 +154,7 @@ export function decodeCommit(header: (name: string) => string, payload: string):
     schema: wholeNumber(header('Run-Schema')) ?? 0,
     checkpoint: wholeNumber(header('Run-Checkpoint')) ?? 0,
     number: wholeNumber(header('Run-Commits')) ?? 0,
+    ...(isId('run_id', header('Run-Parent')) ? { parent: header('Run-Parent') } : {}),
     lines,
   };
 }

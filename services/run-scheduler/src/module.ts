@@ -4,10 +4,18 @@ import { Admission } from './admission/admission.ts';
 import { QueuePositions } from './admission/queue-positions.ts';
 import { repairGrants } from './admission/repair.ts';
 import { AdmissionConsumer } from './consumers/admission.ts';
+import { DueConsumer } from './consumers/due.ts';
+import { ReactionsConsumer } from './consumers/reactions.ts';
+import { Reactions } from './reactions/reactions.ts';
 
 @Module({
-  controllers: [AdmissionConsumer],
+  controllers: [AdmissionConsumer, DueConsumer, ReactionsConsumer],
   providers: [
+    {
+      provide: Reactions,
+      inject: [SERVICE_CONTEXT],
+      useFactory: ({ runLog, broker }: ServiceContext) => new Reactions(runLog, broker),
+    },
     {
       provide: QueuePositions,
       inject: [SERVICE_CONTEXT],

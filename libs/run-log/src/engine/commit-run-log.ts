@@ -88,17 +88,19 @@ export class CommitRunLog implements RunLog {
   }
 
   async #append(address: RunAddress, loaded: LoadedRun, events: RunEvent[]): Promise<LoadedRun | undefined> {
+    const run = events.reduce(evolve, loaded.run);
     const commit = buildCommit(events, {
       commit_id: randomUUID(),
       writer: this.options.writer,
       previous_digest: loaded.digest,
       checkpoint: loaded.checkpoint,
       number: loaded.commits + 1,
+      parent: run.parent?.run_id,
     });
     const landed = await this.#land(address, encodeCommit(commit), commit.commit_id, loaded.stream_seq);
     if (!landed.landed) return undefined;
     return {
-      run: events.reduce(evolve, loaded.run),
+      run,
       ...positionOf({ ...commit, stream_seq: landed.stream_seq }),
       ...(loaded.lines ? { lines: [...loaded.lines, ...linesOf(commit)] } : {}),
     };
@@ -123,6 +125,7 @@ export class CommitRunLog implements RunLog {
       previous_digest: '',
       checkpoint: 0,
       number: 1,
+      parent: command.request.parent?.run_id,
     });
     return { ...address, commit_id: commit.commit_id, ...encodeCommit(commit) };
   }

@@ -268,6 +268,7 @@ export class HeldRunWriter implements HeldRun {
       previous_digest: this.#at.digest,
       checkpoint: this.#at.checkpoint,
       number: this.#at.commits + 1,
+      parent: this.#at.run.parent?.run_id,
     });
   }
 
