@@ -21,3 +21,13 @@ export class HoldLost extends Error {
     this.name = 'HoldLost';
   }
 }
+
+/** The run was erased, or is being erased: nothing of it can be read, and it can never be started again. */
+export class RunErased extends Error {
+  readonly kind = 'refusal';
+  readonly code = 'run_erased';
+  constructor(readonly run_id: string) {
+    super(`run ${run_id} was erased`);
+    this.name = 'RunErased';
+  }
+}

@@ -80,8 +80,12 @@ export interface RunLog {
   execute(address: RunAddress, command: (run: Run) => Command, known?: LoadedRun): Promise<Executed>;
   /** Decides a StartRun and encodes its commit, without appending it. */
   prepareStart(command: Extract<Command, { type: 'StartRun' }>, address: RunAddress): PreparedStart;
-  /** Appends a prepared start at expectation 0. Safe to repeat: resolves alike for the one that landed before. */
-  completeStart(start: PreparedStart): Promise<{ run: Run; digest: string }>;
+  /**
+   * Appends a prepared start at expectation 0. Safe to repeat: resolves alike for the one that landed before. `fresh`:
+   * the caller has just made the run id and nobody else knows it, so there can be no tombstone to look for.
+   * Throws RunErased.
+   */
+  completeStart(start: PreparedStart, options?: { fresh?: boolean }): Promise<{ run: Run; digest: string }>;
   /** Becomes the writer of a run whose latest `run.started` is this executor's. */
   hold(address: RunAddress, loaded: LoadedRun): Promise<HeldRun>;
   /** Stored lines after `after`, at most `limit`, oldest first. `last_seq` is the run's last event at the leader; 0: no such run. */
@@ -104,6 +108,11 @@ export interface RunLog {
   /** Blobs: values over 64 KiB, by SHA-256 of their UTF-8 JSON text. */
   putBlob(address: RunAddress, text: string): Promise<{ blob: string; bytes: number; preview: string }>;
   getBlob(address: RunAddress, sha256: string): Promise<string | undefined>;
+  /**
+   * Whether the run was erased or is being erased, from the leader. Where a run's events turn out to be missing, and
+   * where one would be created by anything but a fresh start, the log asks by itself and throws RunErased.
+   */
+  isErased(address: RunAddress): Promise<boolean>;
   /** Stops followers and timers; the connection belongs to the caller. */
   close(): Promise<void>;
 }

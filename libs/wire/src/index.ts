@@ -2,24 +2,33 @@ export { assertId, isId, Poison, type IdKind } from './ids.ts';
 export {
   admissionKey,
   agentKey,
+  blobInfoSubject,
+  blobName,
+  blobPartsSubject,
   bucketSubject,
+  ALL_DEAD,
   ALL_DUE,
+  ALL_ERASED,
   ALL_RUNS,
   ALL_WORK,
   auditOf,
   auditSubject,
   deadSubject,
   dueSubject,
+  erasedSubject,
   hashKey,
   holderSubject,
   liveSubject,
   ownedKey,
   ownedKeys,
   parseDueSubject,
+  parseBlobPart,
+  parseErasedSubject,
   parseRunSubject,
   parseWorkSubject,
   poolWork,
   queueKey,
+  runBlobParts,
   runSubject,
   timerSubject,
   workSubject,
@@ -41,3 +50,4 @@ export { DEFAULT_POOL, decodeWork, encodeWork, type WorkMessage } from './work.t
 export { openEnv, sealEnv } from './sealed-env.ts';
 export { conforms } from './conforms.ts';
 export { decodeEventStrict } from './strict-event.ts';
+export { decodeTombstone, encodeTombstone, type Tombstone } from './tombstone.ts';

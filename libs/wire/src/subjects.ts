@@ -108,3 +108,42 @@ export const ownedKey = (tenantId: string, userId: string, keyId: string): strin
 /** Every such key of one user, or of every user of the tenant. */
 export const ownedKeys = (tenantId: string, userId?: string): string =>
   `owned.${assertId('tenant_id', tenantId)}.${oneOrAll(userId)}.*`;
+
+/** Every tombstone, and the subject of one run's. */
+export const ALL_ERASED = '$KV.erased.>';
+export const erasedSubject = (tenantId: string, runId: string): string =>
+  bucketSubject('erased', admissionKey(tenantId, runId));
+
+/** The run that a tombstone stands for. */
+export function parseErasedSubject(subject: string): { tenant_id: string; run_id: string } {
+  const [kv, bucket, tenant, run, ...rest] = subject.split('.');
+  if (kv !== '$KV' || bucket !== 'erased' || rest.length > 0)
+    throw new Poison('invalid_subject', `not a tombstone's subject: ${subject}`);
+  return { tenant_id: assertId('tenant_id', tenant), run_id: assertId('run_id', run) };
+}
+
+/** Every dead letter. */
+export const ALL_DEAD = 'dead.>';
+
+/** Name of a value in object store `blobs`. */
+export const blobName = (tenantId: string, runId: string, sha256: string): string =>
+  `${admissionKey(tenantId, runId)}.${assertId('token', sha256)}`;
+
+/** The object store's subject of what is known of a stored object, by its name. */
+export const blobInfoSubject = (name: string): string =>
+  `$O.blobs.M.${Buffer.from(name).toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`;
+
+/** The object store's subject of an object's parts. */
+export const blobPartsSubject = (nuid: string): string => `$O.blobs.C.${nuid}`;
+
+/** The parts of every value of a run: those of a value that was never completed too. */
+export const runBlobParts = (tenantId: string, runId: string): string =>
+  `$O.blobs.C.${admissionKey(tenantId, runId)}.>`;
+
+/** Name of the value that a part on `runBlobParts` belongs to. */
+export function parseBlobPart(subject: string): string {
+  const [store, bucket, parts, tenant = '', run = '', sha256 = ''] = subject.split('.');
+  if (store !== '$O' || bucket !== 'blobs' || parts !== 'C')
+    throw new Poison('invalid_subject', `not a part of a run's value: ${subject}`);
+  return blobName(tenant, run, sha256);
+}

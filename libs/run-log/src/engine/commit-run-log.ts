@@ -4,6 +4,10 @@
  *
  * 1. "No", "already so" and "no such run" are only answered from state read up to the leader's last message.
  * 2. Following subscribes first, then replays up to the leader's last event, then goes live; holes are refilled.
+ * 3. An erased run can not be created again. A start whose id was just made is not looked up: only a run that has ended
+ *    can be erased, and nobody can end a run before its first append. What repeats a start (a completion from its
+ *    record) or makes a run whose id is older than the call (a child) is rare enough to ask.
+ * 4. Events that are missing at the beginning are those of a run that is being erased: it is never served in part.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import {
@@ -17,7 +21,7 @@ import {
   type RunEvent,
 } from '@runledger/run';
 import { buildCommit, decodeEvent, encodeCommit } from '@runledger/wire';
-import { LogUnavailable } from '../faults.ts';
+import { LogUnavailable, RunErased } from '../faults.ts';
 import type {
   Executed,
   FollowOptions,
@@ -89,6 +93,7 @@ export class CommitRunLog implements RunLog {
 
   async #append(address: RunAddress, loaded: LoadedRun, events: RunEvent[]): Promise<LoadedRun | undefined> {
     const run = events.reduce(evolve, loaded.run);
+    if (loaded.stream_seq === 0) await this.#refuseErased(address);
     const commit = buildCommit(events, {
       commit_id: randomUUID(),
       writer: this.options.writer,
@@ -130,8 +135,12 @@ export class CommitRunLog implements RunLog {
     return { ...address, commit_id: commit.commit_id, ...encodeCommit(commit) };
   }
 
-  async completeStart(start: PreparedStart): Promise<{ run: Run; digest: string }> {
+  async completeStart(
+    start: PreparedStart,
+    { fresh = false }: { fresh?: boolean } = {},
+  ): Promise<{ run: Run; digest: string }> {
     const address = { tenant_id: start.tenant_id, run_id: start.run_id };
+    if (!fresh) await this.#refuseErased(address);
     await this.#land(address, start, start.commit_id, 0);
     const lines = start.payload.trimEnd().split('\n');
     const run = lines.map(decodeEvent).reduce(evolve, emptyRun(start.run_id));
@@ -166,8 +175,31 @@ export class CommitRunLog implements RunLog {
         for (const line of batch) lines.push(line);
         if (lines.length >= limit) break;
       }
+      if (after < last.last && lines[0]?.seq !== after + 1) throw await this.#missing(address, after + 1);
     }
     return { lines: lines.slice(0, limit), ...tail };
+  }
+
+  async isErased(address: RunAddress): Promise<boolean> {
+    const giveUpAt = performance.now() + this.#patienceMs;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.store.isErased(address);
+      } catch (error) {
+        if (!(error instanceof LogUnavailable) || performance.now() >= giveUpAt) throw error;
+        await backoff(attempt, 20, 1_000);
+      }
+    }
+  }
+
+  async #refuseErased(address: RunAddress): Promise<void> {
+    if (await this.isErased(address)) throw new RunErased(address.run_id);
+  }
+
+  /** Why the run's event `seq` is not there though a later one is. */
+  async #missing(address: RunAddress, seq: number): Promise<Error> {
+    if (await this.isErased(address)) return new RunErased(address.run_id);
+    return new LogUnavailable('log_unavailable', `event ${seq} of run ${address.run_id} cannot be read`);
   }
 
   async *follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]> {
@@ -214,7 +246,8 @@ export class CommitRunLog implements RunLog {
     for (let attempt = 0; ; attempt++) {
       try {
         const { last, ended } = await tailOf(this.store, address);
-        if (last) yield* linesAfter(this.store, this.#bookmarks, address, { after, last });
+        if (last) yield* this.#whole(address, { after, last });
+        else if (after > 0) await this.#refuseErased(address);
         tail.ended = ended;
         return;
       } catch (error) {
@@ -222,6 +255,19 @@ export class CommitRunLog implements RunLog {
         if (!(error instanceof LogUnavailable) || attempt >= 10) throw error;
         await backoff(attempt, 50, 2_000);
       }
+    }
+  }
+
+  /** As `linesAfter`; throws where an event is missing. */
+  async *#whole(
+    address: RunAddress,
+    cursor: { after: number; last: StoredCommit },
+  ): AsyncIterable<StoredLine[]> {
+    let seen = cursor.after;
+    for await (const lines of linesAfter(this.store, this.#bookmarks, address, cursor)) {
+      if (lines[0]?.seq !== seen + 1) throw await this.#missing(address, seen + 1);
+      seen += lines.length;
+      yield lines;
     }
   }
 

@@ -40,5 +40,7 @@ export interface CommitStore {
   scan(): AsyncIterable<{ address: RunAddress; commit: StoredCommit }>;
   putBlob(key: string, text: string): Promise<void>;
   getBlob(key: string): Promise<string | undefined>;
+  /** Whether the run has a tombstone, from the leader. */
+  isErased(address: RunAddress): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -10,6 +10,7 @@ import { headers as newHeaders, type Msg, type NatsConnection } from '@nats-io/n
 import {
   ALL_RUNS,
   decodeCommit,
+  erasedSubject,
   liveSubject,
   parseRunSubject,
   Poison,
@@ -23,6 +24,7 @@ import { LogUnavailable } from '../faults.ts';
 import type { RunAddress } from '../port.ts';
 import { directPage, type DirectMessage } from './direct-page.ts';
 import { readBlob } from './read-blob.ts';
+import { writeBlob } from './write-blob.ts';
 
 export interface LogConnection {
   nc: NatsConnection;
@@ -30,6 +32,7 @@ export interface LogConnection {
 }
 
 const STREAM = 'RUNS';
+const TOMBSTONES = 'KV_erased';
 const APPEND_TIMEOUT_MS = 5_000;
 const READ_TIMEOUT_MS = 5_000;
 const NO_MESSAGE_FOUND = 10037;
@@ -181,9 +184,8 @@ export class JetStreamCommitStore implements CommitStore {
 
   async putBlob(key: string, text: string): Promise<void> {
     try {
-      const blobs = await this.#objects();
-      if (await blobs.info(key)) return;
-      await blobs.putBlob({ name: key }, new TextEncoder().encode(text));
+      const jsm = await this.#manager();
+      await writeBlob({ js: this.connection.js, jsm }, key, new TextEncoder().encode(text));
     } catch (error) {
       throw new LogUnavailable('log_unavailable', `a blob was not stored: ${(error as Error).message}`, {
         cause: error,
@@ -199,6 +201,18 @@ export class JetStreamCommitStore implements CommitStore {
       return new TextDecoder().decode(bytes);
     } catch (error) {
       throw new LogUnavailable('log_unavailable', `a blob was not read: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async isErased({ tenant_id, run_id }: RunAddress): Promise<boolean> {
+    try {
+      const jsm = await this.#manager();
+      const subject = erasedSubject(tenant_id, run_id);
+      return (await jsm.streams.getMessage(TOMBSTONES, { last_by_subj: subject })) !== null;
+    } catch (error) {
+      throw new LogUnavailable('log_unavailable', `tombstones cannot be read: ${(error as Error).message}`, {
         cause: error,
       });
     }

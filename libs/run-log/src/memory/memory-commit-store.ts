@@ -9,6 +9,8 @@ export class MemoryCommitStore implements CommitStore {
   #byRun = new Map<string, StoredCommit[]>();
   #watchers = new Map<string, Set<(commit: LiveCommit) => void>>();
   #blobs = new Map<string, string>();
+  #erased = new Set<string>();
+  #appended = 0;
 
   async last(address: RunAddress): Promise<StoredCommit | undefined> {
     return this.#commits(address).at(-1);
@@ -27,7 +29,7 @@ export class MemoryCommitStore implements CommitStore {
     const commits = this.#commits(address);
     const previous = commits.at(-1)?.stream_seq ?? 0;
     if (previous !== expectation) return { outcome: 'unknown', cause: 'wrong last sequence' };
-    const stream_seq = this.#stream.length + 1;
+    const stream_seq = (this.#appended += 1);
     const commit = { ...decodeCommit((name) => encoded.headers[name] ?? '', encoded.payload), stream_seq };
     this.#stream.push({ address, commit });
     commits.push(commit);
@@ -55,6 +57,17 @@ export class MemoryCommitStore implements CommitStore {
 
   async getBlob(key: string): Promise<string | undefined> {
     return this.#blobs.get(key);
+  }
+
+  async isErased(address: RunAddress): Promise<boolean> {
+    return this.#erased.has(keyOf(address));
+  }
+
+  /** Takes the run out of the log for ever. */
+  erase(address: RunAddress): void {
+    this.#erased.add(keyOf(address));
+    this.#byRun.delete(keyOf(address));
+    this.#stream = this.#stream.filter((stored) => keyOf(stored.address) !== keyOf(address));
   }
 
   async close(): Promise<void> {
