@@ -25,6 +25,8 @@ export interface LocalBrokerOptions {
   home: string;
   /** Default: the port of the last start, or a free one. A given port must be free. */
   port?: number;
+  /** The `authorization` block of its configuration; absent: whoever reaches it may do everything. */
+  authorization?: string;
   log: (line: string) => void;
   /** Called when the broker ends by itself while we live. */
   onExit?: (end: BrokerEnd) => void;
@@ -125,7 +127,7 @@ class OwnBroker implements LocalBroker {
   }
 
   async configure(): Promise<void> {
-    const { home } = this.options;
+    const { home, authorization } = this.options;
     const lines = [
       '# Written at every start.',
       `server_name: ${JSON.stringify(this.name)}`,
@@ -144,6 +146,7 @@ class OwnBroker implements LocalBroker {
       `  max_file_store: ${32 * GiB}`,
       `  max_memory_store: ${GiB / 4}`,
       '}',
+      ...(authorization === undefined ? [] : [authorization]),
     ];
     await writeWhole(join(home, 'nats.conf'), `${lines.join('\n')}\n`);
   }

@@ -8,14 +8,16 @@ import { LAYOUT } from '@runledger/proto';
 import { reconcilerDefinition } from '@runledger/reconciler/module';
 import { schedulerDefinition } from '@runledger/run-scheduler/module';
 import {
+  brokerAccess,
   readSettings,
   serviceLog,
   startService,
   type RunningService,
+  type ServiceName,
   type Settings,
 } from '@runledger/service-host';
 import type { Logger } from 'pino';
-import { brokerToUse } from './private-broker.ts';
+import { type BrokerToUse, brokerToUse } from './private-broker.ts';
 import { localKey, seedSamples, type DevKey } from './seed.ts';
 
 /** The gateway closes first, so that nobody is answered by half a system; executors hand their runs over next. */
@@ -35,12 +37,12 @@ export async function startLocalStack(
   env: NodeJS.ProcessEnv,
   say: (line: string) => void,
 ): Promise<LocalStack> {
-  const { home, port, host } = readSettings({
+  const { home, port, host, pool } = readSettings({
     ...env,
     RUNLEDGER_NATS_URL: env['RUNLEDGER_NATS_URL'] ?? 'nats://unused',
   });
   await assertFree(port, host);
-  const broker = await brokerToUse(env, home, say);
+  const broker = await brokerToUse(env, { home, pool }, say);
   const settings = readSettings({ ...env, RUNLEDGER_NATS_URL: broker.url, RUNLEDGER_OPS_PORT: '0' });
   const services: RunningService[] = [];
   const close = async (): Promise<void> => {
@@ -49,9 +51,9 @@ export async function startLocalStack(
   };
   try {
     const url = `http://${host === '127.0.0.1' || host === '0.0.0.0' ? 'localhost' : host}:${port}`;
-    const { key, made } = await prepare(settings, url);
+    const { key, made } = await prepare(asItself(settings, 'bootstrap', broker), url);
     say('starting the services');
-    services.push(...(await startAll(settings)));
+    services.push(...(await startAll(settings, broker)));
     return { url, key, keyIsNew: made, services, close };
   } catch (error) {
     await close();
@@ -59,9 +61,20 @@ export async function startLocalStack(
   }
 }
 
+/** The settings of one service, as who it is at the private broker. */
+function asItself(
+  settings: Settings,
+  name: ServiceName | 'bootstrap',
+  { identities }: BrokerToUse,
+): Settings {
+  if (identities === undefined) return settings;
+  const { natsCredentials: _others, ...rest } = settings;
+  return { ...rest, natsNkey: identities[name].seedFile };
+}
+
 async function prepare(settings: Settings, url: string): Promise<{ key: DevKey; made: boolean }> {
   const broker = await connectBroker({
-    url: settings.natsUrl,
+    ...brokerAccess(settings, 'bootstrap'),
     name: 'runledger local set-up',
     waitMs: 10_000,
   });
@@ -75,9 +88,12 @@ async function prepare(settings: Settings, url: string): Promise<{ key: DevKey; 
 }
 
 /** All at once; when one fails, those that started are closed and its error is thrown. */
-async function startAll(settings: Settings): Promise<RunningService[]> {
+async function startAll(settings: Settings, broker: BrokerToUse): Promise<RunningService[]> {
+  const logger = fileLog(settings);
   const started = await Promise.allSettled(
-    DEFINITIONS.map((definition) => startService(definition, settings)),
+    DEFINITIONS.map((definition) =>
+      startService(definition, asItself(settings, definition.name, broker), { logger }),
+    ),
   );
   const running = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = started.find((result) => result.status === 'rejected');

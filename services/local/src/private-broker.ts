@@ -1,22 +1,28 @@
+import { join } from 'node:path';
 import { cacheFolder, findBroker, startLocalBroker, type LocalBroker } from '@runledger/local-servers';
+import { authorizationOf, type Identities, makeIdentities } from './identities.ts';
 
 export interface BrokerToUse {
   url: string;
+  /** Who each service is at the private broker, which knows nobody else. */
+  identities?: Identities;
   /** Ends it if it is ours. */
   stop(): Promise<void>;
 }
 
-/** The broker named by `RUNLEDGER_NATS_URL`, or a private one in the data folder. */
+/** The broker named by `RUNLEDGER_NATS_URL`, or a private one in the data folder, with executors of `pool`. */
 export async function brokerToUse(
   env: NodeJS.ProcessEnv,
-  home: string,
+  { home, pool }: { home: string; pool: string },
   say: (line: string) => void,
 ): Promise<BrokerToUse> {
   if (env['RUNLEDGER_NATS_URL']) return { url: env['RUNLEDGER_NATS_URL'], stop: async () => undefined };
   const found = await findBroker({ cacheDir: cacheFolder(), log: say, env });
+  const identities = await makeIdentities(join(home, 'identities'));
   const broker: LocalBroker = await startLocalBroker({
     binary: found.path,
     home,
+    authorization: authorizationOf(identities, [pool]),
     log: say,
     onExit: (end) =>
       say(
@@ -26,5 +32,5 @@ export async function brokerToUse(
       ),
   });
   say(`broker nats-server ${found.version} (${found.how}) on ${broker.url}`);
-  return { url: broker.url, stop: () => broker.stop() };
+  return { url: broker.url, identities, stop: () => broker.stop() };
 }
