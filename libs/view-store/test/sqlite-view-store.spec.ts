@@ -148,10 +148,4 @@ describe('openViewStore', () => {
     await again.ping();
     await again.close();
   });
-
-  it('says that MongoDB is not there', async () => {
-    await expect(openViewStore({ home: folder, mongodbUrl: 'mongodb://127.0.0.1/x' })).rejects.toThrow(
-      'MongoDB views are not available in this version',
-    );
-  });
 });

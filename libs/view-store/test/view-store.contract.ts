@@ -71,6 +71,27 @@ export function viewStoreContract(name: string, subject: StoreUnderTest): void {
         expect(await store.putMany([])).toEqual([]);
       });
 
+      it('takes several writes of one run in their order', async () => {
+        const writes = [0, 2, 2, 3].map((expectedSeq, n) => ({
+          view: sampleView(1, { seq: 2 + n }),
+          expectedSeq,
+        }));
+        expect(await store.putMany(writes)).toEqual([true, true, false, true]);
+        expect((await other.get('acme', runId(1)))?.seq).toBe(5);
+      });
+
+      it('answers rightly for each of many that race', async () => {
+        await fill(...Array.from({ length: 40 }, (_, n) => sampleView(n, { seq: 1 })));
+        for (let seq = 1; seq <= 5; seq += 1) {
+          const writes = Array.from({ length: 40 }, (_, n) => ({
+            view: sampleView(n, { seq: seq + 1 }),
+            expectedSeq: seq,
+          }));
+          const [one, two] = await Promise.all([store.putMany(writes), other.putMany(writes.toReversed())]);
+          expect(one.map((won, n) => won !== two.toReversed()[n])).toEqual(one.map(() => true));
+        }
+      });
+
       it('lets one of two racing writers win each step', async () => {
         await fill(sampleView(1, { seq: 1 }));
         for (let seq = 1; seq <= 50; seq += 1) {

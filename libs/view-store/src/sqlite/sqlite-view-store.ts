@@ -26,6 +26,8 @@ export async function openSqliteViewStore(options: { file: string }): Promise<Vi
     mkdirSync(dirname(options.file), { recursive: true });
     const db = new DatabaseSync(options.file, { timeout: BUSY_TIMEOUT_MS });
     try {
+      // What a view held before is overwritten, not only freed: an erased run must not stay behind in free pages.
+      db.exec('PRAGMA secure_delete = ON');
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768');
       prepareSchema(db);
       return new SqliteViewStore(db);
@@ -89,8 +91,12 @@ class SqliteViewStore implements ViewStore {
     });
   }
 
+  /** The bytes are gone too when this resolves: from the file, and from the write-ahead log beside it. */
   async remove(tenantId: string, runId: string): Promise<void> {
     await this.#transaction(() => this.#writer.remove(tenantId, runId));
+    const emptied = inStore(() => this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get());
+    if (emptied?.busy !== 0)
+      throw new ViewsUnavailable('the write-ahead log is being read: the view is removed, its bytes are not');
   }
 
   async clear(): Promise<void> {
