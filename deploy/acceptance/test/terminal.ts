@@ -27,6 +27,11 @@ export class Terminal {
     return withoutNpmWarnings(this.#output);
   }
 
+  /** Nothing runs in it any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Types one line and waits for its end. */
   async type(line: string): Promise<{ output: string; exit: number }> {
     const end = `end-of-command-${++this.#commands}`;

@@ -33,10 +33,12 @@ describe('the tour of the README', () => {
   it('does what it says', async () => {
     expect(start.commands).toEqual(['npm start']);
     first.leave('npm start');
-    await waitFor(() => isAsShown(first.output, start.shown ?? ''), {
+    const shown = start.shown ?? '';
+    await waitFor(() => first.closed || isAsShown(first.output, shown), {
       timeoutMs: 90_000,
       describe: () => `npm start to show what the page shows: ${first.output.slice(-2_000)}`,
     });
+    if (first.closed) throw new Error(`npm start has ended: ${first.output.slice(-2_000)}`);
     expect(steps.length).toBeGreaterThan(5);
     let heading = '';
     let terminal = new Terminal(env);
