@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { errors, type NatsConnection } from '@nats-io/transport-node';
 import { LAYOUT, PERMISSIONS } from '@runledger/proto';
-import { bootstrap, type Broker, inboxPrefix } from '../src/index.ts';
-import { waitFor } from '@runledger/testkit';
+import { bootstrap, type Broker, connectBroker, inboxPrefix, makeIdentity } from '../src/index.ts';
+import { startBroker, temporaryFolder, waitFor } from '@runledger/testkit';
 import { LAYOUT_SERVICES, type LockedBroker, startLockedBroker } from './locked-broker.ts';
 import { matches, publishVerbs, subscribeVerbs, type Verb } from './verbs.ts';
 
@@ -115,6 +115,57 @@ describe('what each service may do at the broker', () => {
         (wanted[service as keyof typeof wanted] ?? []).map((verb) => `$JS.API.STREAM.${verb}`),
       );
       expect(publish.filter((pattern) => pattern.startsWith('>') || pattern.startsWith('*'))).toEqual([]);
+    }
+  });
+
+  it("a durable that is there cannot be made to deliver to a subject of somebody's choice", async () => {
+    const scheduler = connections[LAYOUT_SERVICES.indexOf('run-scheduler')] as Broker;
+    const make = async (config: object): Promise<unknown> => {
+      const answer = await scheduler.nc.request(
+        '$JS.API.CONSUMER.CREATE.RUNS.run-scheduler-admission.runs.*.*',
+        JSON.stringify({
+          stream_name: 'RUNS',
+          config: {
+            name: 'run-scheduler-admission',
+            durable_name: 'run-scheduler-admission',
+            filter_subject: 'runs.*.*',
+            ack_policy: 'explicit',
+            deliver_policy: 'all',
+            ...config,
+          },
+        }),
+      );
+      return answer.json<{ error?: { err_code: number } }>().error?.err_code;
+    };
+    expect(await make({})).toBeUndefined();
+    expect(await make({ deliver_subject: 'live.runs.acme.one' })).toBe(10_012);
+    expect(await make({ filter_subject: 'runs.acme.*' })).toBeDefined();
+  });
+
+  it('a service may have its identity at a broker that asks for none', async () => {
+    const open = await startBroker();
+    try {
+      const { seedFile } = locked.identities.gateway;
+      const broker = await connectBroker({ url: open.url, name: 'gateway', nkey: seedFile });
+      expect(broker.nc.info?.auth_required ?? false).toBe(false);
+      await broker.close();
+    } finally {
+      await open.stop();
+    }
+  });
+
+  it('an identity that the broker does not know is refused at once', async () => {
+    const folder = await temporaryFolder();
+    try {
+      const { seedFile } = await makeIdentity(folder.path, 'stranger');
+      await expect(
+        connectBroker({ url: locked.server.url, name: 'stranger', nkey: seedFile }),
+      ).rejects.toMatchObject({ name: 'BrokerUnusable', code: 'refused' });
+      await expect(connectBroker({ url: locked.server.url, name: 'nobody' })).rejects.toMatchObject({
+        code: 'refused',
+      });
+    } finally {
+      await folder.remove();
     }
   });
 });

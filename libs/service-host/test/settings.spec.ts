@@ -56,6 +56,29 @@ describe('settings', () => {
     );
   });
 
+  it('hold who the service is at the broker, as absolute paths', () => {
+    const read = (more: NodeJS.ProcessEnv): unknown => readSettings({ RUNLEDGER_HOME: home, ...more });
+    expect(
+      read({
+        RUNLEDGER_NATS_NKEY: 'a.nk',
+        RUNLEDGER_NATS_CA: '/ca.pem',
+        RUNLEDGER_NATS_CERT: '/c.pem',
+        RUNLEDGER_NATS_KEY: '/k.pem',
+      }),
+    ).toMatchObject({
+      natsNkey: join(process.cwd(), 'a.nk'),
+      natsCa: '/ca.pem',
+      natsCert: '/c.pem',
+      natsKey: '/k.pem',
+    });
+    expect(() => read({ RUNLEDGER_NATS_NKEY: 'a', RUNLEDGER_NATS_CREDENTIALS: 'b' })).toThrow(
+      'RUNLEDGER_NATS_NKEY and RUNLEDGER_NATS_CREDENTIALS exclude each other',
+    );
+    expect(() => read({ RUNLEDGER_NATS_CERT: 'a' })).toThrow(
+      'RUNLEDGER_NATS_CERT and RUNLEDGER_NATS_KEY need each other',
+    );
+  });
+
   it('names every wrong variable at once, and repeats no secret', () => {
     const read = (): unknown =>
       readSettings({
