@@ -8,7 +8,12 @@ import {
 import type { ServiceContext, ServiceDefinition } from '@runledger/service-host';
 import { openViewStore, type ViewStore } from '@runledger/view-store';
 import { Counter } from 'prom-client';
+import { ErasureConsumer } from './consumers/erasure.ts';
 import { ViewsConsumer } from './consumers/views.ts';
+import { Eraser } from './erasure/eraser.ts';
+import { Tombstones } from './erasure/tombstones.ts';
+import { sweepRetention, type RetentionOutcome } from './sweeps/retention.ts';
+import { readRetentionSettings } from './sweeps/retention-settings.ts';
 import { sweepStranded, type Outcome } from './sweeps/stranded.ts';
 import { readStrandedSettings } from './sweeps/stranded-settings.ts';
 import { SweepTimer } from './sweeps/sweep-timer.ts';
@@ -18,23 +23,25 @@ import { ViewProjector } from './views/projector.ts';
 
 /** What the service keeps going beside its consumer, from the start of the consumer to the end of the store. */
 class Lifetime implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
-  readonly #sweep: SweepTimer;
+  readonly #sweeps: SweepTimer[];
 
   constructor(
     context: ServiceContext,
     private readonly store: ViewStore,
     private readonly rebuild: FirstRebuild,
+    private readonly eraser: Eraser,
   ) {
-    this.#sweep = strandedTimer(context, store);
+    this.#sweeps = [strandedTimer(context, store), ...retentionTimers(context, store)];
   }
 
   onApplicationBootstrap(): void {
     this.rebuild.start();
-    this.#sweep.start();
+    for (const sweep of this.#sweeps) sweep.start();
   }
 
   async onModuleDestroy(): Promise<void> {
-    await Promise.all([this.rebuild.stop(), this.#sweep.stop()]);
+    this.eraser.stop();
+    await Promise.all([this.rebuild.stop(), ...this.#sweeps.map((sweep) => sweep.stop())]);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -60,6 +67,37 @@ function strandedTimer(
   );
 }
 
+/** None where runs are kept for ever. */
+function retentionTimers(
+  { broker, runLog, logger, metrics }: ServiceContext,
+  store: ViewStore,
+): SweepTimer[] {
+  const { keepMs, sweepMs, batch } = readRetentionSettings();
+  if (keepMs === undefined) return [];
+  const looked = new Counter({
+    name: 'runledger_retention_total',
+    help: 'Runs that the sweep for runs whose time is over looked at, by outcome',
+    labelNames: ['outcome'],
+    registers: [metrics],
+  });
+  const count = (outcome: RetentionOutcome) => looked.inc({ outcome });
+  const parts = { store, runLog, tombstones: new Tombstones(broker), logger, count };
+  return [
+    new SweepTimer(sweepMs, (signal) => sweepRetention(parts, { keepMs, batch, now: Date.now(), signal })),
+  ];
+}
+
+function eraserOn({ broker, logger, metrics }: ServiceContext, store: ViewStore): Eraser {
+  const erased = new Counter({
+    name: 'runledger_runs_erased_total',
+    help: 'Runs that were erased, by reason',
+    labelNames: ['reason'],
+    registers: [metrics],
+  });
+  const tombstones = new Tombstones(broker);
+  return new Eraser({ broker, store, tombstones, logger, count: (reason) => erased.inc({ reason }) });
+}
+
 @Module({})
 class ReconcilerModule {}
 
@@ -81,7 +119,7 @@ function reconcilerModule(context: ServiceContext): DynamicModule {
   const VIEWS = Symbol('views');
   return {
     module: ReconcilerModule,
-    controllers: [ViewsConsumer],
+    controllers: [ErasureConsumer, ViewsConsumer],
     providers: [
       { provide: VIEWS, useFactory: views },
       {
@@ -89,10 +127,12 @@ function reconcilerModule(context: ServiceContext): DynamicModule {
         inject: [VIEWS],
         useFactory: ({ store }: Views) => new ViewProjector(context.runLog, store),
       },
+      { provide: Eraser, inject: [VIEWS], useFactory: ({ store }: Views) => eraserOn(context, store) },
       {
         provide: Lifetime,
-        inject: [VIEWS],
-        useFactory: ({ store, rebuild }: Views) => new Lifetime(context, store, rebuild),
+        inject: [VIEWS, Eraser],
+        useFactory: ({ store, rebuild }: Views, eraser: Eraser) =>
+          new Lifetime(context, store, rebuild, eraser),
       },
     ],
   };

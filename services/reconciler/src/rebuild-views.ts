@@ -21,7 +21,7 @@ const CHUNK = 2_000;
 
 /** Makes every view from the log. Others may write views meanwhile; nothing that is stored is taken back. */
 export async function rebuildViews(
-  parts: { runLog: Pick<RunLog, 'scan' | 'page'>; store: ViewStore },
+  parts: { runLog: Pick<RunLog, 'scan' | 'page' | 'isErased'>; store: ViewStore },
   options: RebuildOptions = {},
 ): Promise<Rebuilt> {
   const start = performance.now();

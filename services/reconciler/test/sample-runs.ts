@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Command, DraftEvent, EventData, HeldBy, Run } from '@runledger/run';
+import type { Command, DraftEvent, EventData, HeldBy, Json, Run } from '@runledger/run';
 import type { RunAddress, RunLog } from '@runledger/run-log';
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
@@ -72,10 +72,10 @@ export const progress = (run: Run, ...events: DraftEvent[]): Command => ({
   events,
 });
 
-export const succeed = (run: Run): Command => ({
+export const succeed = (run: Run, result: Json = { ticks: 3 }): Command => ({
   type: 'SucceedRun',
   held_by: heldBy(run),
-  result: { ticks: 3 },
+  result,
   schema_warnings: [],
 });
 

@@ -73,7 +73,14 @@ async function admit(address: RunAddress, state: 'queued' | 'granted', dispatch:
 }
 
 const project = () =>
-  rebuildViews({ runLog: { scan: () => ownScan(), page: cell.log.page.bind(cell.log) }, store });
+  rebuildViews({
+    runLog: {
+      scan: () => ownScan(),
+      page: cell.log.page.bind(cell.log),
+      isErased: cell.log.isErased.bind(cell.log),
+    },
+    store,
+  });
 
 /** The log of this spec's tenant alone: the runs of the specs before it are not its suspects. */
 async function* ownScan(): ReturnType<typeof cell.log.scan> {

@@ -1,7 +1,14 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import type { Broker } from '@runledger/nest-jetstream';
 import type { RunAddress } from '@runledger/run-log';
-import { admissionKey, ALL_WORK, bucketSubject, DEFAULT_POOL, encodeWork, workSubject } from '@runledger/wire';
+import {
+  admissionKey,
+  ALL_WORK,
+  bucketSubject,
+  DEFAULT_POOL,
+  encodeWork,
+  workSubject,
+} from '@runledger/wire';
 
 /** Discard-new per subject: a message for this run is outstanding. */
 const ALREADY_OUTSTANDING = 10077;

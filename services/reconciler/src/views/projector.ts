@@ -5,10 +5,13 @@
  *    the missing events are read from the log.
  * 2. A view is written only over the `seq` it was folded from; a refused write is folded again from what is stored.
  * 3. What was written is in the store when `advance` resolves.
+ * 4. An erased run has no view. Only a write that makes a view can bring one back, so only that one is followed by a look
+ *    for the run's tombstone: the tombstone is there before the view is taken away, so whoever writes after that finds
+ *    it. A write over a stored view finds none to write over once it has been taken away.
  */
 import type { AnyEvent } from '@runledger/run';
 import { applyCommit, foldView, isEnded, placeInView, type RunView } from '@runledger/run-views';
-import type { RunAddress, RunLog } from '@runledger/run-log';
+import { RunErased, type RunAddress, type RunLog } from '@runledger/run-log';
 import { ViewsUnavailable, type ViewStore } from '@runledger/view-store';
 import { decodeEvent, Poison } from '@runledger/wire';
 import { ViewCache } from './view-cache.ts';
@@ -21,7 +24,7 @@ export interface FoldableCommit {
   events: AnyEvent[];
 }
 
-export type Advance = 'applied' | 'held' | 'refolded';
+export type Advance = 'applied' | 'held' | 'refolded' | 'erased';
 
 /** Views kept in memory; a view is mostly its input and result, 64 KiB each at most. */
 const CACHED_VIEWS = 500;
@@ -35,14 +38,25 @@ export class ViewProjector {
   readonly #writes: WriteBatch;
 
   constructor(
-    private readonly runLog: Pick<RunLog, 'page'>,
-    private readonly store: Pick<ViewStore, 'get' | 'putMany'>,
+    private readonly runLog: Pick<RunLog, 'page' | 'isErased'>,
+    private readonly store: Pick<ViewStore, 'get' | 'putMany' | 'remove'>,
   ) {
     this.#writes = new WriteBatch(store);
   }
 
   /** Brings the run's view to the last of these commits, which follow one another. */
   async advance(address: RunAddress, commits: readonly FoldableCommit[]): Promise<Advance> {
+    try {
+      return await this.#advance(address, commits);
+    } catch (error) {
+      // What is missing in a run that is being erased is no fault, and its commits are no dead letters.
+      if (error instanceof RunErased) return 'erased';
+      if (error instanceof Poison && (await this.runLog.isErased(address))) return 'erased';
+      throw error;
+    }
+  }
+
+  async #advance(address: RunAddress, commits: readonly FoldableCommit[]): Promise<Advance> {
     const key = `${address.tenant_id}.${address.run_id}`;
     let furthest = 0;
     for (let lost = 0; lost < LOST_RACES; lost += 1) {
@@ -55,6 +69,7 @@ export class ViewProjector {
           `the run on this subject says that it is ${view.tenant_id}.${view.run_id}`,
         );
       if (await this.#writes.put(view, stored?.seq ?? 0)) {
+        if (!stored && (await this.runLog.isErased(address))) return this.#takeBack(address);
         if (isEnded(view)) this.#cache.delete(key);
         else this.#cache.set(key, view);
         return how;
@@ -68,6 +83,11 @@ export class ViewProjector {
     throw new ViewsUnavailable(
       `the view of run ${address.run_id} cannot be written: ${LOST_RACES} writes were refused`,
     );
+  }
+
+  async #takeBack({ tenant_id, run_id }: RunAddress): Promise<'erased'> {
+    await this.store.remove(tenant_id, run_id);
+    return 'erased';
   }
 
   async #fold(
