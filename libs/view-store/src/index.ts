@@ -7,5 +7,5 @@ export {
   type ViewStore,
 } from './port.ts';
 export { openSqliteViewStore } from './sqlite/sqlite-view-store.ts';
-export { openMongoViewStore } from './mongo/mongo-view-store.ts';
+export { openMongoViewStore, type MongoViewStoreOptions } from './mongo/mongo-view-store.ts';
 export { openViewStore, type ViewStoreSettings } from './open-view-store.ts';

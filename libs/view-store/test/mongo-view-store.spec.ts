@@ -38,9 +38,10 @@ const newDatabase = (): string => `views_${randomBytes(6).toString('hex')}`;
     openMongoViewStore({ url: server.url, database: db.databaseName });
 
   viewStoreContract('MongoDB', {
+    lookedAtPerPage: 500,
     open: async () => {
-      const db = database();
-      return [await open(db), await open(db)];
+      const options = { url: server.url, database: database().databaseName, lookedAtPerPage: 500 };
+      return [await openMongoViewStore(options), await openMongoViewStore(options)];
     },
     removeEverything: async () => undefined,
   });
@@ -54,7 +55,10 @@ const newDatabase = (): string => `views_${randomBytes(6).toString('hex')}`;
       ['_id_', 'views_in_status', ...Object.keys(PAGE_INDEXES)].sort(),
     );
     for (const { name, key } of indexes.filter((index) => index.name !== '_id_'))
-      expect([name, Object.keys(key as object)]).toEqual([name, expect.arrayContaining(['run_id', 'tenant_id'])]);
+      expect([name, Object.keys(key as object)]).toEqual([
+        name,
+        expect.arrayContaining(['run_id', 'tenant_id']),
+      ]);
     await Promise.all(stores.map((store) => store.close()));
   });
 
@@ -151,7 +155,10 @@ const newDatabase = (): string => `views_${randomBytes(6).toString('hex')}`;
   });
 
   const works = (): Promise<boolean> =>
-    waitFor(async () => store.ping().then(() => true), { describe: 'the store to answer', timeoutMs: 20_000 });
+    waitFor(async () => store.ping().then(() => true), {
+      describe: 'the store to answer',
+      timeoutMs: 20_000,
+    });
 
   it('killed is a fault within seconds, at once for those who come then, and keeps what it acknowledged', async () => {
     expect(await store.put(sampleView(1), 0)).toBe(true);

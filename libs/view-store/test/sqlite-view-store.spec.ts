@@ -18,6 +18,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 let contractFolder: string;
 viewStoreContract('SQLite', {
+  lookedAtPerPage: 5_000,
   open: async () => {
     contractFolder = await mkdtemp(join(tmpdir(), 'runledger-views-'));
     const file = join(contractFolder, 'not', 'there', 'yet', 'views.sqlite');

@@ -1,17 +1,19 @@
 import type { RunSummary } from '@runledger/run-views';
-import type { Abortable, Collection, Condition, Filter } from 'mongodb';
+import type { Abortable, Collection, Condition, Filter, FindOptions } from 'mongodb';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { ListQuery } from '../port.ts';
 import { PAGE_INDEXES } from './schema.ts';
 import { labelText, type StoredView } from './stored-view.ts';
 
-/** Runs that one page looks at when it searches text, or combines filters that no index has together. */
-const LOOKED_AT_PER_PAGE = 5_000;
-
 type Conditions = Record<string, Condition<string>>;
 type Row = Pick<StoredView, 'run_id' | 'summary'>;
 
-interface Page extends Abortable {
+export interface ListOptions extends Abortable {
+  /** Runs that one page looks at when it searches text, or combines filters that no index has together. */
+  lookedAtPerPage: number;
+}
+
+interface Page extends ListOptions {
   before: string | null;
   limit: number;
 }
@@ -30,11 +32,11 @@ interface Branch {
 export async function listRuns(
   views: Collection<StoredView>,
   query: ListQuery,
-  abortable: Abortable,
+  options: ListOptions,
 ): Promise<{ runs: RunSummary[]; next_cursor: string | null }> {
   const limit = Math.min(Math.max(Math.trunc(query.limit) || 1, 1), 100);
   const before = query.cursor === undefined ? null : decodeCursor(query.cursor);
-  const page = { ...abortable, before, limit };
+  const page = { ...options, before, limit };
   const branches = await Promise.all(owners(query).map((owner) => walk(views, query, owner, page)));
   const floor = branches.reduce<string>((high, { cut }) => (cut !== null && cut > high ? cut : high), '');
   const merged = new Map(
@@ -67,7 +69,7 @@ async function walk(
   views: Collection<StoredView>,
   query: ListQuery,
   owner: Conditions,
-  { before, limit, ...abortable }: Page,
+  { before, limit, lookedAtPerPage, ...abortable }: Page,
 ): Promise<Branch> {
   const { hint, walked, looked } = planOf(query, owner);
   const range = (conditions: Conditions): Filter<StoredView> => ({
@@ -76,16 +78,19 @@ async function walk(
     ...looked,
   });
   const older = before === null ? {} : { $lt: before };
-  const options = { ...abortable, hint, sort: { run_id: 1 } as const };
+  const options = { ...abortable, hint, sort: { run_id: -1 } as const };
   const cut =
     Object.keys(looked).length === 0
       ? null
-      : await lastLookedAt(views, { ...walked, ...(before !== null && { run_id: older }) }, options);
+      : await lastLookedAt(
+          views,
+          { ...walked, ...(before !== null && { run_id: older }) },
+          { ...options, skip: lookedAtPerPage - 1 },
+        );
   const newer = cut === null ? older : { ...older, $gte: cut };
   const rows = await views
     .find<Row>(range(Object.keys(newer).length > 0 ? { run_id: newer } : {}), {
       ...options,
-      sort: { run_id: -1 },
       limit: limit + 1,
       projection: { _id: 0, run_id: 1, summary: 1 },
     })
@@ -97,13 +102,11 @@ async function walk(
 async function lastLookedAt(
   views: Collection<StoredView>,
   walked: Filter<StoredView>,
-  options: Abortable & { hint: string },
+  options: FindOptions & Abortable,
 ): Promise<string | null> {
   const [last] = await views
     .find<Pick<StoredView, 'run_id'>>(walked, {
       ...options,
-      sort: { run_id: -1 },
-      skip: LOOKED_AT_PER_PAGE - 1,
       limit: 1,
       projection: { _id: 0, run_id: 1 },
     })

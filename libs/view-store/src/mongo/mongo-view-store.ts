@@ -35,15 +35,22 @@ const OPTIONS: MongoClientOptions = {
   ignoreUndefined: true,
 };
 
+export interface MongoViewStoreOptions {
+  url: string;
+  /** Default: that of the URL, else `runledger`. */
+  database?: string;
+  /** Runs that one page looks at when it searches; default 5,000. */
+  lookedAtPerPage?: number;
+}
+
 /**
- * Views in MongoDB 4.2 or newer, in the database that is given, else that of the URL, else `runledger`. Opens without a
- * look at the server: the first use connects and makes the indexes, and so does the next one when that has failed.
+ * Views in MongoDB 4.2 or newer. Opens without a look at the server: the first use connects and makes the indexes, and so does the next one when that has failed.
  * @throws Error when the URL is not valid.
  */
-export async function openMongoViewStore(options: { url: string; database?: string }): Promise<ViewStore> {
+export async function openMongoViewStore(options: MongoViewStoreOptions): Promise<ViewStore> {
   try {
     const client = new MongoClient(options.url, OPTIONS);
-    return new MongoViewStore(client, options.database ?? databaseOf(client));
+    return new MongoViewStore(client, { database: databaseOf(client), lookedAtPerPage: 5_000, ...options });
   } catch (error) {
     const said = String(error).replaceAll(/\/\/[^@\s]*@/g, '//***@');
     throw new Error(`the URL of the view store is not valid: ${said}`);
@@ -62,10 +69,10 @@ class MongoViewStore implements ViewStore {
 
   constructor(
     client: MongoClient,
-    private readonly database: string,
+    private readonly options: Required<MongoViewStoreOptions>,
   ) {
     this.#client = client;
-    this.#collections = collectionsOf(client.db(database));
+    this.#collections = collectionsOf(client.db(options.database));
   }
 
   async get(tenantId: string, runId: string): Promise<RunView | undefined> {
@@ -89,7 +96,10 @@ class MongoViewStore implements ViewStore {
   }
 
   async list(query: ListQuery): Promise<{ runs: RunSummary[]; next_cursor: string | null }> {
-    return this.#use(PAGE_MS, ({ views }, abortable) => listRuns(views, query, abortable));
+    const { lookedAtPerPage } = this.options;
+    return this.#use(PAGE_MS, ({ views }, abortable) =>
+      listRuns(views, query, { ...abortable, lookedAtPerPage }),
+    );
   }
 
   async inStatus(
@@ -137,13 +147,13 @@ class MongoViewStore implements ViewStore {
   async markRebuilt(): Promise<void> {
     await this.#use(0, async (collections) => {
       await setNeedsRebuild(collections, false);
-      await dropEarlier(this.#client.db(this.database), collections);
+      await dropEarlier(this.#client.db(this.options.database), collections);
     });
   }
 
   async ping(): Promise<void> {
     await this.#use(LOOK_MS, (_, abortable) =>
-      this.#client.db(this.database).command({ ping: 1 }, abortable),
+      this.#client.db(this.options.database).command({ ping: 1 }, abortable),
     );
   }
 
