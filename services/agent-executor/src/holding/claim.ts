@@ -62,6 +62,8 @@ export class Claims {
     if (run.status === 'queued' || !run.holder) return 'begin';
     const sameMessage = run.holder.dispatch === grant.dispatch && run.holder.work_seq === grant.work_seq;
     if (sameMessage && grant.delivery <= run.holder.delivery) return 'keep';
+    // Our own table has this very delivery. Whoever gets here is the only one of this process at work on the run.
+    if (run.holder.executor === this.table.instance) return { lost: REASONS.does_not_hold };
     const answer = await this.table.ask(run.holder.executor, run.run_id);
     return answer === 'holds' ? 'keep' : { lost: REASONS[answer] };
   }
