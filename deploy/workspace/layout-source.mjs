@@ -140,13 +140,16 @@ function withUnit(value, units, where) {
   return Number(digits) * units[unit];
 }
 
+const without = (entry, ...keys) =>
+  Object.fromEntries(Object.entries(entry).filter(([key]) => !keys.includes(key)));
+
 /** The module `layout.ts`. It imports nothing, and leaves to permissions.ts what only permissions are made of. */
-export function layoutSource({ consumers: _consumers, ...layout }) {
+export function layoutSource(layout) {
   const plain = {
-    ...layout,
-    streams: layout.streams.map(({ info: _info, erasers: _erasers, ...rest }) => rest),
-    subjects: layout.subjects.map(({ publish_as: _publishAs, ...rest }) => rest),
-    buckets: layout.buckets.map(({ info: _info, ...rest }) => rest),
+    ...without(layout, 'consumers'),
+    streams: layout.streams.map((entry) => without(entry, 'info', 'erasers')),
+    subjects: layout.subjects.map((entry) => without(entry, 'publish_as')),
+    buckets: layout.buckets.map((entry) => without(entry, 'info')),
   };
   return `// Generated from proto/subjects.yaml by \`npm run generate\`. Do not edit.
 

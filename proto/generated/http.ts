@@ -293,7 +293,7 @@ export interface components {
             detail: string;
             instance: string;
             /** @enum {string} */
-            code: "agent_not_found" | "blob_not_found" | "body_too_large" | "expectation_failed" | "forbidden" | "headers_too_large" | "idempotency_key_reused" | "internal" | "invalid_cursor" | "invalid_json" | "invalid_request" | "log_full" | "log_unavailable" | "method_not_allowed" | "not_found" | "outcome_unknown" | "overloaded" | "refused" | "request_timeout" | "run_already_ended" | "run_not_found" | "stopping" | "too_much_contention" | "unauthenticated" | "unsupported_media_type" | "uri_too_long" | "views_unavailable";
+            code: "agent_not_found" | "blob_not_found" | "body_too_large" | "forbidden" | "headers_too_large" | "idempotency_key_reused" | "internal" | "invalid_cursor" | "invalid_json" | "invalid_request" | "log_full" | "log_unavailable" | "not_found" | "outcome_unknown" | "overloaded" | "refused" | "request_timeout" | "run_already_ended" | "run_not_found" | "stopping" | "too_much_contention" | "unauthenticated" | "unsupported_media_type" | "uri_too_long" | "views_unavailable";
             request_id: string;
             errors: {
                 /** @enum {string} */

@@ -74,7 +74,7 @@ export class JetStreamCommitStore implements CommitStore {
   ): Promise<StoredCommit | undefined> {
     try {
       const jsm = await this.#manager();
-      const message = await jsm.streams.getMessage(STREAM, query as MessageQuery);
+      const message = await jsm.streams.getMessage(STREAM, query);
       if (!message) return undefined;
       return {
         ...decodeCommit((name) => message.header.get(name), message.string()),

@@ -7,8 +7,6 @@ import { directPage } from './direct-page.ts';
 const STREAM = 'OBJ_blobs';
 const chunksOf = (nuid: string): string => `$O.blobs.C.${nuid}`;
 
-type MessageQuery = Parameters<JetStreamManager['streams']['getMessage']>[1];
-
 /**
  * The bytes of a stored object. Read with direct gets: the library would make a consumer, and who may make a consumer of
  * any name may have it deliver to any subject. What a replica does not have yet is read from the leader.
@@ -31,7 +29,7 @@ export async function readBlob(
       next = seq + 1;
     }
     if (page.length > 0) continue;
-    const message = await jsm.streams.getMessage(STREAM, query as MessageQuery);
+    const message = await jsm.streams.getMessage(STREAM, query);
     if (!message) throw new Error(`part ${chunks.length + 1} of ${info.chunks} is missing`);
     chunks.push(message.data);
     next = message.seq + 1;
