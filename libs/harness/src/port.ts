@@ -78,6 +78,8 @@ export interface ModelAnswer {
  * when what it did is on disk.
  */
 export interface Boundary {
+  /** The index that the next call will have. */
+  readonly position: number;
   callModel(call: ModelCall): Promise<ModelAnswer>;
   callTool(
     call: { name: string; args: JsonValue; idempotent: boolean; turn?: number; call_id?: string },

@@ -48,8 +48,7 @@ export class Cell {
     input: JsonValue,
     more: Partial<EventData['run.requested']> = {},
   ): Promise<RunAddress> {
-    const bucket = await new Kvm(this.broker.js).open('agents');
-    const revision = await bucket.put(agentKey(this.tenant, agent.agent_id), JSON.stringify(agent));
+    const revision = await this.store(agent);
     const address = { tenant_id: this.tenant, run_id: ulid() };
     const request: EventData['run.requested'] = {
       agent_id: agent.agent_id,
@@ -77,6 +76,12 @@ export class Cell {
     };
     await this.log.completeStart(this.log.prepareStart({ type: 'StartRun', request }, address));
     return address;
+  }
+
+  /** The revision that the definition is stored as. */
+  async store(agent: AgentDefinition): Promise<number> {
+    const bucket = await new Kvm(this.broker.js).open('agents');
+    return bucket.put(agentKey(this.tenant, agent.agent_id), JSON.stringify(agent));
   }
 
   async dispatch(address: RunAddress, dispatch = 1): Promise<number> {

@@ -149,7 +149,7 @@ describe('agents in processes of their own', () => {
   it('refuses what this version cannot do, and the agent may go on', async () => {
     const body = `const codes = []; for (const call of [() => tools.callAgent('x', 1), () => tools.dataStore.get('n', 'k'), () => tools.callTool('none')]) await call().catch((error) => codes.push(error.code)); return codes;`;
     const end = await cell.ended(await cell.start(codeAgent('curious', body), {}));
-    expect(end.data.result).toEqual(['children_unavailable', 'data_store_unavailable', 'call_failed']);
+    expect(end.data.result).toEqual(['agent_unknown', 'data_store_unavailable', 'call_failed']);
   });
 
   it('says where a result does not fit its schema, and succeeds', async () => {

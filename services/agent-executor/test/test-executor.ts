@@ -1,4 +1,5 @@
 import { startService, type RunningService, type Settings } from '@runledger/service-host';
+import { schedulerDefinition } from '@runledger/run-scheduler/module';
 import { pino } from 'pino';
 import { executorDefinition } from '../src/module.ts';
 import type { Cell } from './cell.ts';
@@ -15,6 +16,12 @@ export function startExecutor(
   const definition = { ...executorDefinition, ...(drainMs === undefined ? {} : { drainMs }) };
   const logger = pino({ level: process.env.TEST_LOG ?? 'silent' });
   return startService(definition, { ...settingsFor(cell), ...settings }, { logger });
+}
+
+/** The real scheduler: it gives out work, tells parents of their children's ends, and fires timers. */
+export function startScheduler(cell: Cell): Promise<RunningService> {
+  const logger = pino({ level: process.env.TEST_LOG ?? 'silent' });
+  return startService(schedulerDefinition, settingsFor(cell), { logger });
 }
 
 function settingsFor(cell: Cell): Settings {

@@ -1,9 +1,20 @@
+import type { ParkReason } from '@runledger/run';
+
 /** The run goes on elsewhere: this process is shutting down. */
 export class Handover extends Error {
   readonly code = 'handover';
   constructor(readonly boundary: string) {
     super(`handed over before ${boundary}`);
     this.name = 'Handover';
+  }
+}
+
+/** The run has been parked: this attempt is over, and what it waits for brings the next. */
+export class Parked extends Error {
+  readonly code = 'parked';
+  constructor(readonly reason: ParkReason) {
+    super(`parked: ${reason}`);
+    this.name = 'Parked';
   }
 }
 

@@ -1,5 +1,6 @@
 import { AgentFailed, type JsonValue, type RecordedEvent } from '@runledger/harness';
 import type { EventData, EventType } from '@runledger/run';
+import { signatureOf } from './signature.ts';
 
 /** What an earlier attempt recorded at one index. */
 export interface RecordedStep {
@@ -15,6 +16,8 @@ export interface RecordedStep {
   idempotent?: boolean;
   /** `outcome.unknown` is on record; or what a person said then. */
   outcome?: 'unknown' | 'retry' | 'mark_done' | 'skip';
+  /** The run that an agent was called in. */
+  child_run_id?: string;
   /** Attempts begun since a person said to do it again: only the first may. */
   startsSinceRetry?: number;
 }
@@ -66,6 +69,12 @@ export class RecordedSteps {
       }
       case 'run.started':
         return this.#started();
+      case 'child.spawned': {
+        const { index, agent_id, call_id, child_run_id, input } = event.data as EventData['child.spawned'];
+        const step = { kind: 'agent', name: agent_id, signature: signatureOf(input), call_id, child_run_id };
+        this.#byIndex.set(index, { ...step, state: 'called', result: null, is_error: false });
+        return;
+      }
       case 'step.completed': {
         const { index, kind, name, signature, result, is_error } = event.data as EventData['step.completed'];
         this.#byIndex.set(index, { kind, name, signature, state: 'done', result, is_error });

@@ -30,6 +30,11 @@ export class Recorder {
     if (left.length > 0 && left.length < wanted.length) await this.held.record(left);
   }
 
+  /** Facts, or what is about to happen: only facts may still be recorded once a stop is on its way. */
+  emit(boundary: string, events: DraftEvent[]): Promise<void> {
+    return facts(events).length === events.length ? this.recordFacts(events) : this.record(boundary, events);
+  }
+
   async #refused(boundary: string, refusal: Refusal): Promise<never> {
     if (!this.gate.stopping) throw notAllowed(refusal);
     await this.gate.observeStop(boundary);

@@ -1,8 +1,16 @@
 import { AgentFailed, type AgentDefinition } from '@runledger/harness';
-import { agentKey } from '@runledger/wire';
+import { agentKey, isId } from '@runledger/wire';
 import type { EventData } from '@runledger/run';
+import { createHash } from 'node:crypto';
 import { Kvm, type KV } from '@nats-io/kv';
 import type { JetStreamClient } from '@nats-io/jetstream';
+
+export interface CurrentAgent {
+  definition: AgentDefinition;
+  revision: number;
+  /** Of the definition's stored text. */
+  sha256: string;
+}
 
 const CACHED = 256;
 
@@ -20,7 +28,10 @@ export class AgentDefinitions {
     const pinned = `${key}@${request.agent_revision}`;
     const cached = this.#cache.get(pinned);
     if (cached) return cached;
-    const entry = await (await this.#open()).get(key, { revision: request.agent_revision });
+    const entry =
+      request.agent_revision > 0
+        ? await (await this.#open()).get(key, { revision: request.agent_revision })
+        : null;
     if (entry?.operation === 'PUT') return this.#keep(pinned, entry.json<AgentDefinition>());
     throw new AgentFailed({
       code: 'agent_gone',
@@ -30,6 +41,19 @@ export class AgentDefinitions {
       remedy: 'Start the run again: it takes the current revision.',
       retryable: false,
     });
+  }
+
+  /** The definition that a run started now would pin; undefined when there is no such agent. */
+  async current(tenantId: string, agentId: string): Promise<CurrentAgent | undefined> {
+    if (!isId('agent_id', agentId)) return undefined;
+    const entry = await (await this.#open()).get(agentKey(tenantId, agentId));
+    if (entry?.operation !== 'PUT') return undefined;
+    const text = entry.string();
+    return {
+      definition: JSON.parse(text) as AgentDefinition,
+      revision: entry.revision,
+      sha256: createHash('sha256').update(text).digest('hex'),
+    };
   }
 
   /** A revision never changes; the oldest go first. */

@@ -1,8 +1,16 @@
 import { AgentFailed, AgentStopped, type JsonValue } from '@runledger/harness';
-import type { Command, HeldBy, Refusal, RunError } from '@runledger/run';
+import type { Command, HeldBy, RunError } from '@runledger/run';
 import { HoldLost, type HeldRun } from '@runledger/run-log';
 import type { Gate } from '../boundary/gate.ts';
-import { Handover, OutcomeUnknown } from '../boundary/interruptions.ts';
+import { Handover, OutcomeUnknown, Parked } from '../boundary/interruptions.ts';
+import type { Inbox } from './inbox.ts';
+
+interface Hold {
+  held: HeldRun;
+  heldBy: HeldBy;
+  gate: Gate;
+  inbox: Inbox;
+}
 
 /** How an agent's run in this process came to its end. */
 export type Ending = { result: JsonValue; warnings: string[] } | { error: unknown };
@@ -11,23 +19,24 @@ export type Ending = { result: JsonValue; warnings: string[] } | { error: unknow
  * Appends the end of an attempt, whatever it was: success, failure, stop or park. True when it is on disk, so that
  * the work message may be acked. Rejects with HoldLost when another executor has the run.
  */
-export async function appendEnd(held: HeldRun, heldBy: HeldBy, gate: Gate, ending: Ending): Promise<boolean> {
+export async function appendEnd(hold: Hold, ending: Ending): Promise<boolean> {
+  const { held, heldBy, gate } = hold;
+  await gate.parking.deciding;
+  if (gate.parking.parked) return true;
   if ('error' in ending && ending.error instanceof AgentStopped)
-    return finishStop(held, heldBy, gate, ending.error.boundary);
+    return finishStop(hold, ending.error.boundary);
   const refusal = await held.submit(commandFor(heldBy, ending));
   if (!refusal) return true;
   // A stop that has been observed, or that landed before the park, ends the run as stopped.
-  if (gate.stopping) return finishStop(held, heldBy, gate, 'end');
+  if (gate.stopping) return finishStop(hold, 'end');
   return refusal.code === 'run_already_ended';
 }
 
-async function finishStop(held: HeldRun, heldBy: HeldBy, gate: Gate, boundary: string): Promise<boolean> {
+/** A run that stops waits for its children's ends: only then has all of it stopped. */
+async function finishStop({ held, heldBy, gate, inbox }: Hold, boundary: string): Promise<boolean> {
   await gate.observeStop(boundary);
-  const refusal: Refusal | undefined = await held.submit({
-    type: 'FinishStop',
-    held_by: heldBy,
-    ...gate.stopOrder,
-  });
+  if (!(await inbox.whenNoChildLives(gate.leaving))) return false;
+  const refusal = await held.submit({ type: 'FinishStop', held_by: heldBy, ...gate.stopOrder });
   return !refusal;
 }
 
@@ -49,6 +58,7 @@ export function endsAttempt(error: unknown): boolean {
     error instanceof AgentStopped ||
     error instanceof Handover ||
     error instanceof OutcomeUnknown ||
+    error instanceof Parked ||
     error instanceof HoldLost
   );
 }

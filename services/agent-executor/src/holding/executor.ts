@@ -21,6 +21,7 @@ import { appendEnd, endsAttempt, type Ending } from './ending.ts';
 import { readHistory, requestOf } from './history.ts';
 import { runAgent, type HoldParts } from './hold.ts';
 import type { HolderTable } from './holder-table.ts';
+import { Inbox } from './inbox.ts';
 
 /** How long a run may go on before a shutdown interrupts it. */
 const BOUNDARY_WAIT_MS = 10_000;
@@ -94,13 +95,16 @@ export class Executor {
   async #runToEnd(held: HeldRun, known: StoredLine[] | undefined): Promise<boolean> {
     const heldBy: HeldBy = { executor: this.parts.table.instance, attempt: held.run.attempt };
     const gate = new Gate(held, heldBy, this.parts.draining);
+    const inbox = new Inbox(held);
     const handover = interruptLate(this.parts.draining, gate);
     try {
       const history = await readHistory(this.parts.runLog, held.address, held.run.seq, known);
+      inbox.learn(history);
       const parts: HoldParts = {
         held,
         heldBy,
         gate,
+        inbox,
         history,
         values: new LargeValues(this.parts.runLog, held.address),
       };
@@ -112,9 +116,10 @@ export class Executor {
         held.run.open_calls.some((call) => call.state === 'called' && !call.idempotent)
       )
         return false;
-      return await appendEnd(held, heldBy, gate, ending);
+      return await appendEnd(parts, ending);
     } finally {
       handover();
+      gate.close();
     }
   }
 
@@ -129,6 +134,8 @@ export class Executor {
         env,
         harness: this.#harness(agent.kind),
         engines: this.parts.engines,
+        runLog: this.parts.runLog,
+        definitions: this.parts.definitions,
       });
     } catch (error) {
       if (endsAttempt(error)) return { error };
@@ -161,7 +168,7 @@ function lost(held: HeldRun): Promise<never> {
 function interruptLate(draining: AbortSignal, gate: Gate): () => void {
   let timer: NodeJS.Timeout | undefined;
   const start = (): void => {
-    timer = setTimeout(() => gate.interrupt(new Handover('shutdown')), BOUNDARY_WAIT_MS);
+    timer = setTimeout(() => gate.leave(new Handover('shutdown')), BOUNDARY_WAIT_MS);
   };
   if (draining.aborted) start();
   else draining.addEventListener('abort', start, { once: true });

@@ -1,16 +1,18 @@
 import { type Boundary, type Harness, type HarnessContext, type RecordedEvent } from '@runledger/harness';
-import type { AgentDefinition } from '@runledger/harness';
+import type { AgentDefinition, AgentKind } from '@runledger/harness';
 import type { DraftEvent, EventData, HeldBy, Limits } from '@runledger/run';
-import { HoldLost, LogUnavailable, type HeldRun } from '@runledger/run-log';
+import { HoldLost, LogUnavailable, type HeldRun, type RunLog } from '@runledger/run-log';
 import { Gate } from '../boundary/gate.ts';
 import type { LargeValues } from '../boundary/large-values.ts';
+import { AgentCalls } from '../boundary/agent-calls.ts';
 import { RecordedSteps } from '../boundary/recorded-steps.ts';
 import { Recorder } from '../boundary/recorder.ts';
 import { RunBoundary } from '../boundary/run-boundary.ts';
+import type { AgentDefinitions } from '../definitions/agent-definitions.ts';
 import { schemaWarnings } from '../definitions/output-schema.ts';
 import type { Engines } from '../engines/engines.ts';
 import type { Ending } from './ending.ts';
-import { NudgeBox } from './nudge-box.ts';
+import type { Inbox } from './inbox.ts';
 import { requestOf } from './history.ts';
 
 export interface HoldParts {
@@ -18,6 +20,7 @@ export interface HoldParts {
   heldBy: HeldBy;
   gate: Gate;
   values: LargeValues;
+  inbox: Inbox;
   history: readonly RecordedEvent[];
 }
 
@@ -26,7 +29,12 @@ export interface AgentParts {
   env: Record<string, string>;
   harness: Harness;
   engines: Engines;
+  runLog: RunLog;
+  definitions: AgentDefinitions;
 }
+
+/** Engines that come to where they were from what is recorded, without doing anything again. */
+const REPLAYABLE: ReadonlySet<AgentKind> = new Set<AgentKind>(['code', 'llm', 'builtin']);
 
 /** Runs the agent of a held run to its end. Everything that an agent can do wrong is in the Ending. */
 export async function runAgent(parts: HoldParts, agent: AgentParts): Promise<Ending> {
@@ -57,20 +65,13 @@ function startTimeLimit({ held, gate }: HoldParts): NodeJS.Timeout | undefined {
   return setTimeout(() => gate.timeOut(seconds), Math.min(Math.max(left, 0), 2 ** 31 - 1));
 }
 
-async function contextFor(parts: HoldParts, { agent, env, engines }: AgentParts): Promise<HarnessContext> {
-  const { held, gate, values, history } = parts;
+async function contextFor(parts: HoldParts, agentParts: AgentParts): Promise<HarnessContext> {
+  const { held, gate, values, history, inbox } = parts;
+  const { agent, env } = agentParts;
   const request: EventData['run.requested'] = requestOf(history);
   const recorder = new Recorder(held, gate);
-  const nudges = new NudgeBox(history, held);
   const signal = AbortSignal.any([held.lost, gate.interrupted]);
-  const boundary: Boundary = new RunBoundary({
-    run_id: held.address.run_id,
-    gate,
-    recorder,
-    values,
-    recorded: new RecordedSteps(history),
-    callModel: (call) => engines.callModel(call, { agent, env, signal }),
-  });
+  gate.parking.replayable = REPLAYABLE.has(agent.kind);
   return {
     run_id: held.address.run_id,
     tenant_id: request.tenant_id,
@@ -82,13 +83,31 @@ async function contextFor(parts: HoldParts, { agent, env, engines }: AgentParts)
     input: await values.get(request.input),
     env,
     history,
-    boundary,
-    emit: (events) => recorder.recordFacts(events as DraftEvent[]),
+    boundary: boundaryFor(parts, agentParts, recorder, signal),
+    emit: (events) => recorder.emit(events[0]?.type ?? 'emit', events as DraftEvent[]),
     values,
-    nudges: () => nudges.pending(),
+    nudges: () => inbox.pendingNudges(),
     stopping: gate.stopSeen,
     signal,
   };
+}
+
+function boundaryFor(
+  parts: HoldParts,
+  { agent, env, engines, runLog, definitions }: AgentParts,
+  recorder: Recorder,
+  signal: AbortSignal,
+): Boundary {
+  const recorded = new RecordedSteps(parts.history);
+  const request = requestOf(parts.history);
+  return new RunBoundary({
+    ...parts,
+    run_id: parts.held.address.run_id,
+    recorder,
+    recorded,
+    agents: new AgentCalls({ ...parts, runLog, definitions, recorder, recorded, agent, request }),
+    callModel: (call) => engines.callModel(call, { agent, env, signal }),
+  });
 }
 
 /** The limits of the run itself: the agent's, as its start and later raises changed them. */

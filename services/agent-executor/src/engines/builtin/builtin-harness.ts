@@ -1,8 +1,9 @@
 import { AgentFailed, type Harness, type HarnessContext, type JsonValue } from '@runledger/harness';
 import { burst } from './burst.ts';
+import { tree } from './tree.ts';
 import { ticker } from './ticker.ts';
 
-const ENGINES: Record<string, (context: HarnessContext) => Promise<JsonValue>> = { burst, ticker };
+const ENGINES: Record<string, (context: HarnessContext) => Promise<JsonValue>> = { burst, ticker, tree };
 
 /** Engines compiled into the executor, chosen by the agent's `builtin`. */
 export const builtinHarness: Harness = {
