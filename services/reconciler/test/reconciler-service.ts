@@ -34,8 +34,8 @@ export class Cell {
     return readSettings(this.env);
   }
 
-  reconciler(): Promise<RunningService> {
-    return startService(reconcilerDefinition, this.settings());
+  reconciler(env: NodeJS.ProcessEnv = {}): Promise<RunningService> {
+    return startService(reconcilerDefinition, readSettings({ ...this.env, ...env }));
   }
 
   async stop(): Promise<void> {

@@ -25,6 +25,8 @@ export const viewsConsumer: ConsumerDefinition<ViewWork> = {
   serialBySubject: true,
   ackWaitMs: 30_000,
   maxAckPending: 1_000,
+  // Views are back soon after their store is, however long it was away.
+  faultDelayMs: [250, 5_000],
 };
 
 /** Keeps the views equal to the log. Acked when the view is written. */
