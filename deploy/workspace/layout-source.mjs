@@ -28,8 +28,12 @@ export function readLayout(path) {
         `subjects.yaml: ${entry.subject} is listed under ${entry.stream}, captured by ${owner}`,
       );
   }
+  const stored = [
+    ...layout.streams.map(({ name }) => name),
+    ...layout.buckets.map(({ bucket: name }) => `KV_${name}`),
+  ];
   for (const { durable, stream: owner } of layout.consumers)
-    if (!layout.streams.some(({ name }) => name === owner))
+    if (!stored.includes(owner))
       throw new Error(`subjects.yaml: ${durable} is on ${owner}, which is not listed`);
   for (const { name, subjects: captured } of layout.streams)
     for (const missing of captured.filter((one) => !layout.subjects.some((entry) => entry.subject === one)))
@@ -99,6 +103,7 @@ function bucket(entry) {
     writers: services(entry.writers, name),
     readers: services(entry.readers, name),
     info: services(entry.info ?? [], `${name}.info`),
+    erasers: services(entry.erasers ?? [], `${name}.erasers`),
   };
 }
 
@@ -109,6 +114,7 @@ function objectStore(entry) {
     description,
     writers: services(entry.writers, name),
     readers: services(entry.readers, name),
+    erasers: services(entry.erasers ?? [], `${name}.erasers`),
   };
 }
 
@@ -149,7 +155,8 @@ export function layoutSource(layout) {
     ...without(layout, 'consumers'),
     streams: layout.streams.map((entry) => without(entry, 'info', 'erasers')),
     subjects: layout.subjects.map((entry) => without(entry, 'publish_as')),
-    buckets: layout.buckets.map((entry) => without(entry, 'info')),
+    buckets: layout.buckets.map((entry) => without(entry, 'info', 'erasers')),
+    object_stores: layout.object_stores.map((entry) => without(entry, 'erasers')),
   };
   return `// Generated from proto/subjects.yaml by \`npm run generate\`. Do not edit.
 

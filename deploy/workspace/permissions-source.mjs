@@ -41,20 +41,24 @@ export function permissionsOf(layout, service) {
       grant(...entry.publishers.map(inbox));
     }
   }
-  for (const { name, info, erasers } of layout.streams) {
-    if (info.includes(service)) grant(`${API}.STREAM.INFO.${name}`);
-    if (erasers.includes(service)) grant(`${API}.STREAM.MSG.DELETE.${name}`);
-  }
+  const stateAndErasure = (stream, { info = [], erasers = [] }) => {
+    if (info.includes(service)) grant(`${API}.STREAM.INFO.${stream}`);
+    if (erasers.includes(service)) grant(`${API}.STREAM.MSG.DELETE.${stream}`);
+  };
+  for (const entry of layout.streams) stateAndErasure(entry.name, entry);
   for (const entry of layout.consumers) if (entry.service === service) grant(...durableOf(entry));
-  for (const { bucket, writers, readers, info } of layout.buckets) {
+  for (const entry of layout.buckets) {
+    const { bucket, writers, readers } = entry;
     if (writers.includes(service)) grant(`$KV.${bucket}.>`);
     if (readers.includes(service)) grant(...readsOf(`KV_${bucket}`));
-    if (info.includes(service)) grant(`${API}.STREAM.INFO.KV_${bucket}`);
+    stateAndErasure(`KV_${bucket}`, entry);
   }
-  for (const { store, writers, readers } of layout.object_stores) {
+  for (const entry of layout.object_stores) {
+    const { store, writers, readers } = entry;
     if (writers.includes(service)) grant(`$O.${store}.C.>`, `$O.${store}.M.>`);
     // Opening a store asks for its stream's state; writing looks at what is there.
     if (readers.includes(service)) grant(`${API}.STREAM.INFO.OBJ_${store}`, ...readsOf(`OBJ_${store}`));
+    stateAndErasure(`OBJ_${store}`, entry);
   }
   if (service === 'bootstrap')
     grant(...['CREATE', 'UPDATE', 'INFO'].map((verb) => `${API}.STREAM.${verb}.*`));

@@ -421,7 +421,8 @@ export const LAYOUT: Layout = {
       ],
       "readers": [
         "gateway",
-        "agent-executor"
+        "agent-executor",
+        "reconciler"
       ]
     },
     {

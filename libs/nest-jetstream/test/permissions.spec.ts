@@ -7,6 +7,8 @@ import { LAYOUT_SERVICES, type LockedBroker, startLockedBroker } from './locked-
 import { matches, publishVerbs, subscribeVerbs, type Verb } from './verbs.ts';
 
 const POOL = 'gpu';
+/** Where something of a run may be that is to be erased. */
+const ERASED = ['DEAD', 'KV_idempotency', 'KV_run-env', 'OBJ_blobs', 'RUNS'];
 const PUBLISH = publishVerbs(POOL, 'stranger');
 const SUBSCRIBE = subscribeVerbs();
 
@@ -110,7 +112,10 @@ describe('what each service may do at the broker', () => {
       const verbs = publish
         .filter((pattern) => /^\$JS\.API\.STREAM\.(?!INFO\.|MSG\.GET\.)/.test(pattern))
         .sort();
-      const wanted = { bootstrap: ['CREATE.*', 'UPDATE.*'], reconciler: ['MSG.DELETE.RUNS'] };
+      const wanted = {
+        bootstrap: ['CREATE.*', 'UPDATE.*'],
+        reconciler: ERASED.map((stream) => `MSG.DELETE.${stream}`),
+      };
       expect(verbs).toEqual(
         (wanted[service as keyof typeof wanted] ?? []).map((verb) => `$JS.API.STREAM.${verb}`),
       );

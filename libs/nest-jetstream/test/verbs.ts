@@ -7,8 +7,8 @@ interface Written {
   streams: { name: string; info?: string[]; erasers?: string[] }[];
   subjects: { subject: string; stream: string | null; publishers: string[]; readers: string[] }[];
   consumers: { durable: string; stream: string; filter: string; service: string }[];
-  buckets: { bucket: string; writers: string[]; readers: string[]; info?: string[] }[];
-  object_stores: { store: string; writers: string[]; readers: string[] }[];
+  buckets: { bucket: string; writers: string[]; readers: string[]; info?: string[]; erasers?: string[] }[];
+  object_stores: { store: string; writers: string[]; readers: string[]; erasers?: string[] }[];
 }
 
 /** One thing somebody may try at the broker, and who is allowed to. */
@@ -42,17 +42,17 @@ const STREAMS: StoredStream[] = [
     erasers,
     readers: all(written.subjects.filter(({ stream }) => stream === name).map(({ readers }) => readers)),
   })),
-  ...written.buckets.map(({ bucket, readers, info = [] }) => ({
+  ...written.buckets.map(({ bucket, readers, info = [], erasers = [] }) => ({
     name: `KV_${bucket}`,
     readers,
     info,
-    erasers: NOBODY,
+    erasers,
   })),
-  ...written.object_stores.map(({ store, readers }) => ({
+  ...written.object_stores.map(({ store, readers, erasers = [] }) => ({
     name: `OBJ_${store}`,
     readers,
     info: readers,
-    erasers: NOBODY,
+    erasers,
   })),
 ];
 
