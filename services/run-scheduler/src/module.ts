@@ -24,12 +24,14 @@ import { Reactions } from './reactions/reactions.ts';
     {
       provide: Admission,
       inject: [SERVICE_CONTEXT, QueuePositions],
-      useFactory: ({ broker, runLog, settings }: ServiceContext, positions: QueuePositions) => {
+      useFactory: ({ broker, runLog, settings, logger }: ServiceContext, positions: QueuePositions) => {
         const admission: Admission = new Admission({
           broker,
           runLog,
           limits: { rootRunsPerUser: settings.rootRunsPerUser, childrenPerRoot: 16 },
           onChange: (tenantId) => positions.changed(tenantId, () => admission.entries(tenantId)),
+          onUnpublished: (tenant_id, run_id, error) =>
+            logger.warn({ event: 'scheduler.work.not_published', tenant_id, run_id, reason: String(error) }),
         });
         return admission;
       },

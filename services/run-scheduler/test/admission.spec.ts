@@ -130,6 +130,31 @@ describe('admission with two schedulers', () => {
     for (const run of runs) await end(run);
   });
 
+  it('publishes the next dispatch also while the message of the one before is not yet acked', async () => {
+    const address = await start('fay');
+    await waitFor(async () => (await granted([address])).length === 1, {
+      timeoutMs: 10_000,
+      describe: 'a grant',
+    });
+    const jsm = await broker.jsm();
+    const subject = `work.default.local.${address.run_id}`;
+    const first = await jsm.streams.getMessage('WORK', { last_by_subj: subject });
+    await log.execute(address, () => someBegin('executor-1'));
+    const held_by = { executor: 'executor-1', attempt: 1 };
+    await log.execute(address, () => ({ type: 'ParkRun', held_by, reason: 'handover', detail: 'deploy' }));
+    await waitFor(async () => (await log.load(address)).run.status === 'queued', {
+      timeoutMs: 10_000,
+      describe: 'the next dispatch',
+    });
+    await jsm.streams.deleteMessage('WORK', first?.seq ?? 0);
+    const second = await waitFor(() => jsm.streams.getMessage('WORK', { last_by_subj: subject }), {
+      timeoutMs: 10_000,
+      describe: 'its message',
+    });
+    expect(second?.json()).toEqual({ dispatch: 2 });
+    await end(address);
+  });
+
   it('grants a burst of starts of many users each once, and gives every slot back', async () => {
     const runs = await Promise.all(Array.from({ length: 60 }, (_, index) => start(`user-${index % 20}`)));
     await waitFor(async () => (await granted(runs)).length === 60, {

@@ -2,7 +2,8 @@
  * Owns: who may run now. Level-triggered: every call looks at the run as the leader has it and makes the ledger agree,
  * so that repeats, reordering and second replicas are harmless.
  *
- * 1. A grant is stored before its work message is published; a grant without a message is repaired by repeating it.
+ * 1. A grant is stored before its work message is published, and the message is published outside the tenant's turn; a
+ *    grant without a message is repaired by repeating it: here, at the next start, or by the reconciler's sweep.
  * 2. Within a tenant, decisions are made one after the other; across processes the ledger's expectation orders them, and
  *    "nothing to do" is only believed when nobody else has written.
  * 3. A run keeps its slot through a handover, and gives it up when it parks or ends.
@@ -15,6 +16,8 @@ import { grantable, type AdmissionEntry, type AdmissionLimits } from './entry.ts
 import { LedgerMoved, TenantLedger } from './ledger.ts';
 
 const MOVED_RETRIES = 20;
+/** When a message could not be published, the run is looked at again. */
+const REPEAT_MS = 2_000;
 
 export interface AdmissionParts {
   broker: Broker;
@@ -22,6 +25,8 @@ export interface AdmissionParts {
   limits: AdmissionLimits;
   /** Called after this process has changed a tenant's ledger. */
   onChange: (tenantId: string) => void;
+  /** Called when the work of a grant could not be published yet. */
+  onUnpublished: (tenantId: string, runId: string, error: unknown) => void;
 }
 
 export class Admission {
@@ -50,10 +55,10 @@ export class Admission {
 
   /** The run holds its slot no longer. */
   release(address: RunAddress): Promise<void> {
-    return this.#inTurn(address.tenant_id, async (ledger) => {
+    return this.#granting(address.tenant_id, async (ledger, grant) => {
       if (!ledger.entries.has(address.run_id)) return;
       await ledger.remove(address.run_id);
-      await this.#grantNext(address.tenant_id, ledger);
+      await this.#grantNext(ledger, grant);
     });
   }
 
@@ -63,7 +68,7 @@ export class Admission {
       [...ledger.entries.values()].filter((entry) => entry.state === 'granted'),
     );
     for (const entry of granted) await this.settle({ tenant_id: tenantId, run_id: entry.run_id });
-    await this.#inTurn(tenantId, (ledger) => this.#grantNext(tenantId, ledger));
+    await this.#granting(tenantId, (ledger, grant) => this.#grantNext(ledger, grant));
   }
 
   /** A tenant's entries as they are stored. */
@@ -77,16 +82,14 @@ export class Admission {
   /** A run that waits for a slot, as it was last seen: a later end of it is found after the grant. */
   async admit(address: RunAddress, run: Run): Promise<void> {
     const dispatch = Math.max(1, run.dispatch);
-    await this.#inTurn(address.tenant_id, async (ledger) => {
+    await this.#granting(address.tenant_id, async (ledger, grant) => {
       const known = ledger.entries.get(run.run_id);
-      if (known?.state === 'granted' && known.dispatch >= dispatch)
-        return publishWork(this.parts.broker, address.tenant_id, run.run_id, dispatch);
+      if (known?.state === 'granted' && known.dispatch >= dispatch) return grant.again(known);
       const entry = entryOf(run, dispatch);
       const entries = new Map(ledger.entries).set(run.run_id, entry);
       const next = grantable(entries.values(), this.parts.limits);
-      if (next.some((candidate) => candidate.run_id === run.run_id))
-        await this.#grant(address.tenant_id, ledger, entry);
-      else if (!known) await ledger.put(entry);
+      if (next.some((candidate) => candidate.run_id === run.run_id)) await grant.now(ledger, entry);
+      else if (!known || known.dispatch < dispatch) await ledger.put(entry);
     });
     await this.#undoIfGone(address);
   }
@@ -100,19 +103,38 @@ export class Admission {
   async #redispatch(address: RunAddress): Promise<void> {
     const done = await this.parts.runLog.execute(address, () => ({ type: 'UnparkRun', reason: 'handover' }));
     if (done.refusal || done.run.status !== 'queued') return;
-    await this.#inTurn(address.tenant_id, (ledger) =>
-      this.#grant(address.tenant_id, ledger, entryOf(done.run, done.run.dispatch)),
-    );
+    const entry = entryOf(done.run, done.run.dispatch);
+    await this.#granting(address.tenant_id, (ledger, grant) => grant.now(ledger, entry));
   }
 
-  async #grantNext(tenantId: string, ledger: TenantLedger): Promise<void> {
-    for (const entry of grantable(ledger.entries.values(), this.parts.limits))
-      await this.#grant(tenantId, ledger, entry);
+  async #grantNext(ledger: TenantLedger, grant: Grants): Promise<void> {
+    for (const entry of grantable(ledger.entries.values(), this.parts.limits)) await grant.now(ledger, entry);
   }
 
-  async #grant(tenantId: string, ledger: TenantLedger, entry: AdmissionEntry): Promise<void> {
-    await ledger.put({ ...entry, state: 'granted' });
-    await publishWork(this.parts.broker, tenantId, entry.run_id, entry.dispatch);
+  /** A turn that may grant; what it granted is published when it is over, also when it ended in an error. */
+  async #granting(
+    tenantId: string,
+    decide: (ledger: TenantLedger, grant: Grants) => Promise<void> | void,
+  ): Promise<void> {
+    const grants = new Grants();
+    try {
+      await this.#inTurn(tenantId, async (ledger) => decide(ledger, grants));
+    } finally {
+      await Promise.all(grants.made.map((entry) => this.#publish(tenantId, entry)));
+    }
+  }
+
+  async #publish(tenantId: string, entry: AdmissionEntry): Promise<void> {
+    try {
+      await publishWork(this.parts.broker, tenantId, entry.run_id, entry.dispatch);
+    } catch (error) {
+      this.parts.onUnpublished(tenantId, entry.run_id, error);
+      const again = setTimeout(
+        () => void this.settle({ tenant_id: tenantId, run_id: entry.run_id }).catch(() => undefined),
+        REPEAT_MS,
+      );
+      again.unref();
+    }
   }
 
   /** Runs `decide` alone for this tenant, on a loaded ledger, again from the start when another process was first. */
@@ -138,6 +160,22 @@ export class Admission {
         if (!(error instanceof LedgerMoved) || attempt >= MOVED_RETRIES) throw error;
       }
     }
+  }
+}
+
+/** What one turn grants. Kept over its repeats: a grant that is stored is published, whatever comes after it. */
+class Grants {
+  readonly made: AdmissionEntry[] = [];
+
+  async now(ledger: TenantLedger, entry: AdmissionEntry): Promise<void> {
+    const granted: AdmissionEntry = { ...entry, state: 'granted' };
+    await ledger.put(granted);
+    this.made.push(granted);
+  }
+
+  /** Granted before; its message may be missing. */
+  again(entry: AdmissionEntry): void {
+    this.made.push(entry);
   }
 }
 
