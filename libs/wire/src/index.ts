@@ -50,4 +50,4 @@ export { DEFAULT_POOL, decodeWork, encodeWork, type WorkMessage } from './work.t
 export { openEnv, sealEnv } from './sealed-env.ts';
 export { conforms } from './conforms.ts';
 export { decodeEventStrict } from './strict-event.ts';
-export { decodeTombstone, encodeTombstone, type Tombstone } from './tombstone.ts';
+export { decodeTombstone, encodeTombstone, tombstoneFor, type Tombstone } from './tombstone.ts';

@@ -9,9 +9,10 @@ export interface Tombstone {
   erased_by: string;
   reason: 'requested' | 'retention';
   requested_at: string;
-  /** Whose the run was: who may know that it is gone. */
+  /** Whose the run was and of which agent: who may know that it is gone. */
   user_id: string;
   workspace_id: string | null;
+  agent_id: string;
   /** Key of the start's record in bucket `idempotency`. */
   idempotency_key_sha256: string | null;
   /** When everything of the run was overwritten; null: not yet. */
@@ -39,9 +40,27 @@ export function decodeTombstone(text: string): Tombstone {
     requested_at,
     user_id,
     workspace_id: textOrNull(rest.workspace_id),
+    agent_id: textOrNull(rest.agent_id) ?? '',
     idempotency_key_sha256: textOrNull(rest.idempotency_key_sha256),
     done_at: textOrNull(rest.done_at),
     confirmed_at: textOrNull(rest.confirmed_at),
+  };
+}
+
+/** The tombstone of a run, from the data of its `run.requested`. */
+export function tombstoneFor(
+  requested: object,
+  asked: Pick<Tombstone, 'erased_by' | 'reason' | 'requested_at'>,
+): Tombstone {
+  const { user_id, workspace_id, agent_id, idempotency_key_sha256 } = requested as Record<string, unknown>;
+  return {
+    ...asked,
+    user_id: textOrNull(user_id) ?? '',
+    workspace_id: textOrNull(workspace_id),
+    agent_id: textOrNull(agent_id) ?? '',
+    idempotency_key_sha256: textOrNull(idempotency_key_sha256),
+    done_at: null,
+    confirmed_at: null,
   };
 }
 

@@ -60,6 +60,7 @@ export const tombstoneOf = (run: ErasableRun, change: Partial<Tombstone> = {}): 
   requested_at: new Date().toISOString(),
   user_id: 'ada',
   workspace_id: null,
+  agent_id: 'ticker',
   idempotency_key_sha256: run.idempotencyKey,
   done_at: null,
   confirmed_at: null,

@@ -9,7 +9,7 @@
  */
 import type { RunAddress, RunLog } from '@runledger/run-log';
 import type { RunInStatus, ViewStore } from '@runledger/view-store';
-import { decodeEvent, type Tombstone } from '@runledger/wire';
+import { decodeEvent, tombstoneFor, type Tombstone } from '@runledger/wire';
 import type { Logger } from 'pino';
 import type { Tombstones } from '../erasure/tombstones.ts';
 
@@ -114,26 +114,14 @@ async function dueTombstone(
   const last = (await runLog.page(address, last_seq - 1, 1)).lines[0];
   if (!last || !(Date.parse(decodeEvent(last.line).at) < now - keepMs)) return undefined;
   if (first.parent && !(await isOver(runLog, { ...address, run_id: first.parent.run_id }))) return undefined;
-  return {
+  return tombstoneFor(first, {
     erased_by: 'retention',
     reason: 'retention',
     requested_at: new Date(now).toISOString(),
-    user_id: first.user_id ?? '',
-    workspace_id: first.workspace_id ?? null,
-    idempotency_key_sha256: first.idempotency_key_sha256 ?? null,
-    done_at: null,
-    confirmed_at: null,
-  };
+  });
 }
 
-interface Requested {
-  user_id?: string;
-  workspace_id?: string;
-  idempotency_key_sha256?: string;
-  parent?: { run_id: string };
-}
-
-const requested = (line: string): Requested => decodeEvent(line).data as Requested;
+const requested = (line: string) => decodeEvent(line).data as { parent?: { run_id: string } };
 
 /** Ended, or erased itself. */
 async function isOver(runLog: RetentionParts['runLog'], address: RunAddress): Promise<boolean> {
