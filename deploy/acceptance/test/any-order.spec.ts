@@ -4,6 +4,7 @@ import { RunledgerClient } from '@runledger/client';
 import { bootstrap, connectBroker } from '@runledger/nest-jetstream';
 import { LAYOUT } from '@runledger/proto';
 import { freePort, startBroker, temporaryFolder, waitFor } from '@runledger/testkit';
+import { SCOPES } from '../../../services/gateway/src/keys/index.ts';
 import { asItself, locked, makeIdentities, makeKey, type Name, OPERATOR, SECRET_KEY, seed } from './cell.ts';
 import { ServiceProcess } from './service-process.ts';
 
@@ -55,7 +56,7 @@ describe('services that are there before the broker', () => {
     const apiKey = await makeKey(broker, {
       user: 'dev',
       tenant: 'local',
-      scopes: ['runs:start', 'runs:read'],
+      scopes: SCOPES,
     });
     const client = new RunledgerClient({ url: `http://127.0.0.1:${port}`, apiKey });
     // Larger than an event may be: a blob, written by one service in parts and read by another.
@@ -77,6 +78,24 @@ describe('services that are there before the broker', () => {
         .update(await stored.text())
         .digest('hex'),
     ).toBe(blob);
+
+    // Erasing reaches everywhere where something of a run is.
+    const erased = await fetch(`http://127.0.0.1:${port}/runs/${run.run_id}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${apiKey}` },
+    });
+    expect(erased.status).toBe(202);
+    const jsm = await broker.jsm();
+    await waitFor(
+      async () => {
+        const left = await Promise.all(['RUNS', 'OBJ_blobs'].map((stream) => jsm.streams.info(stream)));
+        return left.every(({ state }) => state.messages === 0);
+      },
+      {
+        timeoutMs: 30_000,
+        describe: () => `nothing to be left of the run: ${processes[0]?.output.slice(-2_000)}`,
+      },
+    );
     expect(server.output()).not.toMatch(/Violation/);
   }, 120_000);
 });
