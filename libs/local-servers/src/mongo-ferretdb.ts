@@ -21,7 +21,11 @@ export const ferretdb: MongoStep = {
       await runCommand('go', ['version'], { cwd: workshop, env, timeoutMs: 10_000 });
       // A look at the version first: it is small, so that a missing network shows at once.
       await go(['list', '-m', `${MODULE}@v${FERRETDB_PINNED}`], workshop, patienceMs);
-      const said = await go(['mod', 'download', '-json', `${MODULE}@v${FERRETDB_PINNED}`], workshop, BUILD_MS);
+      const said = await go(
+        ['mod', 'download', '-json', `${MODULE}@v${FERRETDB_PINNED}`],
+        workshop,
+        BUILD_MS,
+      );
       const { Dir: fetched } = JSON.parse(said) as { Dir: string };
       const source = join(workshop, 'source');
       await changedCopy(fetched, source);
@@ -58,6 +62,7 @@ export async function ferretdbAt(place: string): Promise<MongoBinary> {
   const path = join(place, 'ferretdb');
   const answer = await runCommand(path, ['--version'], { timeoutMs: 20_000 });
   const version = /version: v(\S+)/.exec(answer)?.[1];
-  if (version !== FERRETDB_PINNED) throw new Error(`${path} does not answer like FerretDB ${FERRETDB_PINNED}`);
+  if (version !== FERRETDB_PINNED)
+    throw new Error(`${path} does not answer like FerretDB ${FERRETDB_PINNED}`);
   return { path, version, kind: 'ferretdb' };
 }

@@ -29,7 +29,9 @@ export function mongodRelease(downloads: string = DOWNLOADS): MongoStep {
           const archive = await get(url, search);
           const digest = createHash('sha256').update(archive).digest('hex');
           if (digest !== promised)
-            throw new Error(`${url} has the checksum ${digest}, and ${promised} was promised: it is not used`);
+            throw new Error(
+              `${url} has the checksum ${digest}, and ${promised} was promised: it is not used`,
+            );
           await writeFile(join(workshop, 'release.tgz'), archive);
           const unpack = ['-xzf', 'release.tgz', '--one-top-level=release', '--strip-components=1'];
           await runCommand('tar', unpack, { timeoutMs: WHOLE_TIME_MS, cwd: workshop });
@@ -54,8 +56,7 @@ async function archiveName(): Promise<string> {
 /** As MongoDB names the distributions that it builds for. */
 async function distribution(): Promise<string | undefined> {
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  const field = (name: string): string =>
-    new RegExp(`^${name}="?([^"\n]*)"?$`, 'm').exec(release)?.[1] ?? '';
+  const field = (name: string): string => new RegExp(`^${name}="?([^"\n]*)"?$`, 'm').exec(release)?.[1] ?? '';
   const version = Number.parseFloat(field('VERSION_ID'));
   if (field('ID') === 'debian' && version >= 12) return 'debian12';
   if (field('ID') !== 'ubuntu' || version < 22.04) return undefined;

@@ -13,6 +13,8 @@ export interface StartMongoOptions {
   folder: string;
   /** Default: a free one. */
   port?: number;
+  /** The folder is removed when this process ends without having ended the server. */
+  disposable?: boolean;
 }
 
 export interface RunningMongo {
@@ -40,7 +42,7 @@ export async function startMongo(options: StartMongoOptions): Promise<RunningMon
     cwd: options.folder,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const server = new Mongo(child, port);
+  const server = new Mongo(child, port, options.disposable ? options.folder : undefined);
   await server.untilReady(options.binary.path);
   return server;
 }
@@ -62,22 +64,23 @@ function argumentsOf({ binary, folder }: StartMongoOptions, port: number): strin
 
 class Mongo implements RunningMongo {
   readonly url: string;
+  readonly port: number;
+  private readonly child: ChildProcess;
   private readonly ended: Promise<void>;
   private readonly failed: Promise<Error>;
-  private watchdog: Watchdog | undefined;
+  private readonly watchdog: Watchdog | undefined;
   private lines = '';
 
-  constructor(
-    private readonly child: ChildProcess,
-    readonly port: number,
-  ) {
+  constructor(child: ChildProcess, port: number, folder: string | undefined) {
+    this.child = child;
+    this.port = port;
     this.url = `mongodb://127.0.0.1:${port}/`;
     const keep = (chunk: Buffer): void => void (this.lines = (this.lines + chunk.toString()).slice(-100_000));
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
     this.ended = new Promise((resolve) => child.once('exit', () => resolve()));
     this.failed = new Promise((resolve) => child.once('error', resolve));
-    if (child.pid !== undefined) this.watchdog = tieToThisProcess(child.pid);
+    this.watchdog = child.pid === undefined ? undefined : tieToThisProcess(child.pid, folder);
   }
 
   get pid(): number {

@@ -57,7 +57,12 @@ export async function startMongoServer(options: MongoServerOptions = {}): Promis
   if ('url' in found) return new NamedServer(found.url);
   const folder = await temporaryFolder('runledger-mongo-');
   const start = (port?: number): Promise<RunningMongo> =>
-    startMongo({ binary: found.binary, folder: folder.path, ...(port !== undefined && { port }) });
+    startMongo({
+      binary: found.binary,
+      folder: folder.path,
+      disposable: true,
+      ...(port !== undefined && { port }),
+    });
   try {
     return new OwnServer(await start(), start, () => folder.remove());
   } catch (error) {

@@ -48,12 +48,17 @@ export interface MongoViewStoreOptions {
  * @throws Error when the URL is not valid.
  */
 export async function openMongoViewStore(options: MongoViewStoreOptions): Promise<ViewStore> {
+  const client = clientOf(options.url);
+  if (typeof client === 'string') throw new Error(`the URL of the view store is not valid: ${client}`);
+  return new MongoViewStore(client, { database: databaseOf(client), lookedAtPerPage: 5_000, ...options });
+}
+
+/** Or what is wrong with the URL: the driver's error repeats it whole, with its password. */
+function clientOf(url: string): MongoClient | string {
   try {
-    const client = new MongoClient(options.url, OPTIONS);
-    return new MongoViewStore(client, { database: databaseOf(client), lookedAtPerPage: 5_000, ...options });
+    return new MongoClient(url, OPTIONS);
   } catch (error) {
-    const said = String(error).replaceAll(/\/\/[^@\s]*@/g, '//***@');
-    throw new Error(`the URL of the view store is not valid: ${said}`);
+    return String(error).replaceAll(/\/\/\S*@/g, '//***@');
   }
 }
 
