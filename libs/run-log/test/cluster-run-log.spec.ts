@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { bootstrap, connectBroker } from '@runledger/nest-jetstream';
 import { LAYOUT } from '@runledger/proto';
 import { journal, startCluster } from '@runledger/testkit';
-import { JetStreamRunLog, type RunLog } from '../src/index.ts';
+import { JetStreamRunLog, type RunAddress, type RunLog } from '../src/index.ts';
+import { beginErasing } from './log-server.ts';
 import { runLogContract } from './run-log.contract.ts';
 import { someAddress, someBegin, someLog, someStart } from './samples.ts';
 
@@ -13,6 +14,7 @@ async function startLogCluster() {
   return {
     cluster,
     open: (writer: string): RunLog => new JetStreamRunLog(broker, { writer, patienceMs: 30_000 }),
+    beginErasing: (address: RunAddress) => beginErasing(broker, address),
     close: async () => {
       await broker.close();
       await cluster.stop();

@@ -4,5 +4,9 @@ import { runLogContract } from './run-log.contract.ts';
 
 runLogContract('memory', async () => {
   const store = new MemoryCommitStore();
-  return { open: (writer) => new MemoryRunLog({ writer }, store), close: async () => undefined };
+  return {
+    open: (writer) => new MemoryRunLog({ writer }, store),
+    beginErasing: async (address) => store.beginErasing(address),
+    close: async () => undefined,
+  };
 });

@@ -2,12 +2,21 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { evolve, emptyRun, type Command, type RunEvent } from '@runledger/run';
 import { waitFor } from '@runledger/testkit';
 import { chainDigest, decodeEvent } from '@runledger/wire';
-import { HoldLost, type HeldRun, type RunAddress, type RunLog, type StoredLine } from '../src/index.ts';
+import {
+  HoldLost,
+  RunErased,
+  type HeldRun,
+  type RunAddress,
+  type RunLog,
+  type StoredLine,
+} from '../src/index.ts';
 import { someAddress, someBegin, someLog, someone, someStart } from './samples.ts';
 
 export interface LogUnderTest {
   /** A process's own view of one shared log: each call another writer. */
   open(writer: string): RunLog;
+  /** Gives the run a tombstone and takes its first commit away. */
+  beginErasing(address: RunAddress): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -279,6 +288,32 @@ export function runLogContract(name: string, start: () => Promise<LogUnderTest>)
       await other.putBlob(address, text);
       expect(await other.getBlob(address, reference.blob)).toBe(text);
       expect(await other.getBlob(address, 'f'.repeat(64))).toBeUndefined();
+    });
+
+    it('creates no erased run again, and asks nobody about a start that is fresh', async () => {
+      const address = await begun();
+      const late = someAddress();
+      const start = log.prepareStart(someStart(late), late);
+      await under.beginErasing(address);
+      await under.beginErasing(late);
+      expect([await other.isErased(address), await other.isErased(await begun())]).toEqual([true, false]);
+      await expect(other.completeStart(start)).rejects.toThrow(RunErased);
+      await expect(other.execute(late, () => someStart(late))).rejects.toThrow(RunErased);
+      expect((await log.page(late, 0, 0)).last_seq).toBe(0);
+      const fresh = someAddress();
+      await log.completeStart(log.prepareStart(someStart(fresh), fresh), { fresh: true });
+      expect((await log.page(fresh, 0, 0)).last_seq).toBe(1);
+    });
+
+    it('serves a run that is being erased to nobody in part', async () => {
+      const address = await begun();
+      await log.execute(address, () => someBegin());
+      await under.beginErasing(address);
+      await expect(other.page(address, 0, 10)).rejects.toThrow(RunErased);
+      await expect(other.follow(address, { after: 0 })[Symbol.asyncIterator]().next()).rejects.toThrow(
+        RunErased,
+      );
+      await expect(other.load(address)).rejects.toMatchObject({ kind: 'fault' });
     });
 
     it('scans every commit of every run in the order of the log', async () => {

@@ -63,11 +63,11 @@ export class MemoryCommitStore implements CommitStore {
     return this.#erased.has(keyOf(address));
   }
 
-  /** Takes the run out of the log for ever. */
-  erase(address: RunAddress): void {
+  /** Gives the run a tombstone and takes its first commit away, as erasing does. */
+  beginErasing(address: RunAddress): void {
     this.#erased.add(keyOf(address));
-    this.#byRun.delete(keyOf(address));
-    this.#stream = this.#stream.filter((stored) => keyOf(stored.address) !== keyOf(address));
+    const first = this.#commits(address).shift();
+    this.#stream = this.#stream.filter(({ commit }) => commit !== first);
   }
 
   async close(): Promise<void> {
