@@ -42,6 +42,8 @@ export interface Settings {
   secretKey: Buffer;
   /** `RUNLEDGER_LOG`: pino level. */
   logLevel: string;
+  /** `RUNLEDGER_OIDC`: JSON, the issuers whose tokens the gateway takes. */
+  oidc?: string;
   /** `RUNLEDGER_PROFILE`: `local` or `production`. */
   profile: 'local' | 'production';
   /** `RUNLEDGER_MODEL_BASE_URL`, `RUNLEDGER_MODEL_API_KEY`: any OpenAI-compatible endpoint, as provider `custom`. */

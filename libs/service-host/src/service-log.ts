@@ -20,9 +20,9 @@ const SECRET_FIELDS = [
   'env',
 ];
 
-/** Our own keys and bearer credentials, should one end up in a text. */
+/** Our own keys, sessions and tokens, and bearer credentials, should one end up in a text. */
 const SECRET_TEXT =
-  /\brl_[a-z0-9]+_[A-Za-z0-9_-]{8,}|\b[Bb]earer\s+[A-Za-z0-9._~+/=-]{8,}|(?<=:\/\/)[^/@\s"]+:[^/@\s"]+(?=@)/g;
+  /\brl_[a-z0-9]+_[A-Za-z0-9_-]{8,}|\brs_[A-Za-z0-9]{16}_[A-Za-z0-9_]{8,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\b[Bb]earer\s+[A-Za-z0-9._~+/=-]{8,}|(?<=:\/\/)[^/@\s"]+:[^/@\s"]+(?=@)/g;
 
 export interface LogOptions {
   service: string;

@@ -33,6 +33,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const home = resolve(read.text('RUNLEDGER_HOME') ?? '.runledger');
   const mongodbUrl = read.url('RUNLEDGER_MONGODB_URL', ['mongodb:', 'mongodb+srv:']);
   const modelBaseUrl = read.url('RUNLEDGER_MODEL_BASE_URL', ['http:', 'https:']);
+  const oidc = read.text('RUNLEDGER_OIDC');
   const modelApiKey = read.text('RUNLEDGER_MODEL_API_KEY');
   const settings = {
     home,
@@ -47,6 +48,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     logLevel: read.choice('RUNLEDGER_LOG', LOG_LEVELS, 'info'),
     profile,
     ...(mongodbUrl ? { mongodbUrl } : {}),
+    ...(oidc ? { oidc } : {}),
     ...(modelBaseUrl ? { modelBaseUrl } : {}),
     ...(modelApiKey ? { modelApiKey } : {}),
     ...read.brokerFiles(),

@@ -1,26 +1,34 @@
 import type { Type } from '@nestjs/common';
 import { AgentsController } from './agents/agents.controller.ts';
+import { AuditController } from './audit/audit.controller.ts';
 import { MeController } from './auth/me.controller.ts';
+import { KeysController } from './keys/keys.controller.ts';
 import { OpenApiController } from './openapi/openapi.controller.ts';
 import { OpsController } from './ops/ops.controller.ts';
 import { BlobsController } from './runs/blobs/blobs.controller.ts';
+import { EraseController } from './runs/erase/erase.controller.ts';
 import { EventsController } from './runs/events/events.controller.ts';
 import { ListController } from './runs/list/list.controller.ts';
 import { ReadController } from './runs/read/read.controller.ts';
 import { StartController } from './runs/start/start.controller.ts';
 import { StopController } from './runs/stop/stop.controller.ts';
+import { SessionController } from './sessions/session.controller.ts';
 import { StreamController } from './stream/stream.controller.ts';
 
 /** Every controller of the gateway; the OpenAPI document is made from the same list. */
 export const CONTROLLERS: readonly Type[] = [
   AgentsController,
+  AuditController,
   BlobsController,
+  EraseController,
   EventsController,
+  KeysController,
   ListController,
   MeController,
   OpenApiController,
   OpsController,
   ReadController,
+  SessionController,
   StartController,
   StopController,
   StreamController,

@@ -3,24 +3,33 @@ import { Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { SERVICE_CONTEXT, type ServiceContext, type ServiceDefinition } from '@runledger/service-host';
 import { AgentCatalogue } from './agents/agent-catalogue.ts';
+import { AuditTrail } from './audit/audit-trail.ts';
+import { RefusedUses } from './audit/refused-uses.ts';
 import { AccessGuard } from './auth/access.guard.ts';
 import { Authenticator } from './auth/authenticator.ts';
+import { OidcTokens } from './auth/oidc.ts';
 import { Buckets } from './broker/buckets.ts';
 import { CONTROLLERS } from './controllers.ts';
 import { hardenHttp } from './http/harden.ts';
 import { serverOptions } from './http/server-options.ts';
 import { Reservations } from './idempotency/reservations.ts';
+import { KeyKeeper } from './keys/key-keeper.ts';
+import { KeyRecords } from './keys/key-records.ts';
+import { RequestRate } from './limits/request-rate.ts';
 import { openApiDocument } from './openapi/document.ts';
 import { OPENAPI_DOCUMENT } from './openapi/openapi.controller.ts';
 import { Readiness } from './ops/readiness.ts';
 import { ProblemFilter } from './problem/problem.filter.ts';
 import { EventPages } from './runs/events/event-pages.ts';
+import { RunEraser } from './runs/erase/run-eraser.ts';
+import { Tombstones } from './runs/erase/tombstones.ts';
 import { RunLister } from './runs/list/run-lister.ts';
 import { RunAccess } from './runs/load-run-for.ts';
 import { RunReader } from './runs/read/run-reader.ts';
 import { RunStarter } from './runs/start/run-starter.ts';
 import { RunStopper } from './runs/stop/run-stopper.ts';
 import { Views } from './runs/views.ts';
+import { Sessions } from './sessions/sessions.ts';
 import { OpenStreams } from './stream/open-streams.ts';
 import { RunStreams } from './stream/run-streams.ts';
 
@@ -34,19 +43,32 @@ import { RunStreams } from './stream/run-streams.ts';
       useFactory: (context: ServiceContext) => new Buckets(context.broker),
       inject: [SERVICE_CONTEXT],
     },
+    {
+      provide: AuditTrail,
+      useFactory: (context: ServiceContext) => new AuditTrail(context.broker),
+      inject: [SERVICE_CONTEXT],
+    },
+    { provide: KeyRecords, useFactory: (buckets: Buckets) => new KeyRecords(buckets), inject: [Buckets] },
+    { provide: RequestRate, useFactory: () => new RequestRate() },
     { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(CONTROLLERS) },
     AgentCatalogue,
     Authenticator,
     EventPages,
+    KeyKeeper,
+    OidcTokens,
     OpenStreams,
     Readiness,
+    RefusedUses,
     Reservations,
     RunAccess,
+    RunEraser,
     RunLister,
     RunReader,
     RunStarter,
     RunStopper,
     RunStreams,
+    Sessions,
+    Tombstones,
     Views,
   ],
 })

@@ -40,14 +40,20 @@ export interface RunningGateway {
 
 export interface GatewayOptions {
   mongodbUrl?: string;
+  oidc?: string;
+  /** Another gateway whose broker and settings this one shares: a second replica. */
+  beside?: RunningGateway;
+  /** Where the lines of its log go; absent: nowhere. */
+  log?: (line: string) => void;
   /** Sees the application before it is initialised. */
   beforeInit?: (app: NestFastifyApplication) => void;
 }
 
-export async function startGateway({ beforeInit, ...changes }: GatewayOptions = {}): Promise<RunningGateway> {
+export async function startGateway(options: GatewayOptions = {}): Promise<RunningGateway> {
+  const { beforeInit, beside, log, ...changes } = options;
   const folder = await temporaryFolder();
-  const broker = await startBroker();
-  const settings = { ...settingsFor(folder.path, broker.url), ...changes };
+  const broker = beside?.broker ?? (await startBroker());
+  const settings = { ...(beside?.settings ?? settingsFor(folder.path, broker.url)), ...changes };
   const connection = await connectBroker({ url: broker.url, name: 'gateway-spec' });
   await bootstrap(connection, LAYOUT, { runsMaxBytes: 64 * 1024 * 1024 });
   const runLog = new JetStreamRunLog(connection, { writer: 'agent-executor/spec' });
@@ -59,7 +65,12 @@ export async function startGateway({ beforeInit, ...changes }: GatewayOptions = 
     },
   };
   const service = await startService(definition, settings, {
-    logger: serviceLog({ service: 'gateway', instance: 'spec', level: 'silent' }),
+    logger: serviceLog({
+      service: 'gateway',
+      instance: 'spec',
+      level: log ? 'trace' : 'silent',
+      ...(log ? { destination: { write: log } } : {}),
+    }),
   });
   const kv = `$KV.agents.acme.${AGENT.agent_id}`;
   await connection.js.publish(kv, JSON.stringify(AGENT));
@@ -76,7 +87,7 @@ export async function startGateway({ beforeInit, ...changes }: GatewayOptions = 
       await service.close();
       await runLog.close();
       await connection.nc.close();
-      await broker.stop();
+      if (!beside) await broker.stop();
       await folder.remove();
     },
   };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Caller } from '../auth/access.guard.ts';
 import type { Principal } from '../auth/principal.ts';
 import { Operation } from '../openapi/operation.ts';
+import { Problem } from '../problem/problem.ts';
 import { SchemaPipe } from '../validation/schema.pipe.ts';
 import { AgentCatalogue } from './agent-catalogue.ts';
 import { AgentId } from './agent-definition.ts';
@@ -24,7 +25,8 @@ export class AgentsController {
     problems: ['log_unavailable'],
   })
   async list(@Caller() caller: Principal): Promise<z.infer<typeof AgentList>> {
-    return { agents: (await this.catalogue.list(caller.tenant_id)).map(presentAgent) };
+    const agents = await this.catalogue.list(caller.tenant_id);
+    return { agents: agents.filter((agent) => maySee(caller, agent.definition.agent_id)).map(presentAgent) };
   }
 
   @Get(':agent_id')
@@ -41,6 +43,11 @@ export class AgentsController {
     @Caller() caller: Principal,
     @Param(new SchemaPipe(AgentPath, 'path')) path: z.infer<typeof AgentPath>,
   ): Promise<z.infer<typeof AgentAnswer>> {
+    if (!maySee(caller, path.agent_id))
+      throw new Problem('forbidden', `This credential is of the agent ${caller.agent_id ?? ''} only.`);
     return presentAgent(await this.catalogue.get(caller.tenant_id, path.agent_id));
   }
 }
+
+const maySee = (caller: Principal, agentId: string): boolean =>
+  caller.agent_id === undefined || caller.agent_id === agentId;

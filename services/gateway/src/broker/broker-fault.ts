@@ -10,6 +10,10 @@ export function isBrokerFault(error: unknown): boolean {
   );
 }
 
+/** The broker's way of saying that a batch has no messages. */
+export const isNothingFound = (error: unknown): boolean =>
+  error instanceof Error && /no results|message not found/i.test(error.message);
+
 const BROKER_FAULTS = [
   errors.ClosedConnectionError,
   errors.ConnectionError,

@@ -2,13 +2,13 @@ import { jetstream, JetStreamApiError, jetstreamManager } from '@nats-io/jetstre
 import { Kvm, type KV, type KvEntry } from '@nats-io/kv';
 import type { Broker } from '@runledger/nest-jetstream';
 import { LogUnavailable } from '@runledger/run-log';
-import { isBrokerFault } from './broker-fault.ts';
+import { isBrokerFault, isNothingFound } from './broker-fault.ts';
 
 const ANSWER_WITHIN_MS = 2_500;
 const WRONG_LAST_SEQUENCE = [10071, 10164];
 const NO_SPACE = [10023, 10047, 10077];
 
-export type BucketName = 'agents' | 'api-keys' | 'idempotency' | 'queue' | 'run-env';
+export type BucketName = 'agents' | 'api-keys' | 'erased' | 'idempotency' | 'queue' | 'run-env' | 'sessions';
 
 /** The key-value buckets as the gateway needs them. Reads are the leader's; every method throws LogUnavailable. */
 export class Buckets {
@@ -39,6 +39,23 @@ export class Buckets {
     });
   }
 
+  /** Rewrites a key that still has this revision; answers false when it does not. */
+  async update(bucket: BucketName, key: string, text: string, revision: number): Promise<boolean> {
+    return this.#ask(bucket, async (kv) => {
+      try {
+        await kv.update(key, text, revision);
+        return true;
+      } catch (error) {
+        if (error instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.includes(error.code)) return false;
+        throw error;
+      }
+    });
+  }
+
+  async delete(bucket: BucketName, key: string): Promise<void> {
+    return this.#ask(bucket, (kv) => kv.delete(key));
+  }
+
   async put(bucket: BucketName, key: string, text: string): Promise<number> {
     return this.#ask(bucket, (kv) => kv.put(key, text));
   }
@@ -60,6 +77,47 @@ export class Buckets {
             revision: message.seq,
           });
       return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+    });
+  }
+
+  /** Present keys that match a subject filter, in the order of their last write, after the revision `after`. */
+  async scan(
+    bucket: BucketName,
+    filter: string,
+    after: number,
+    limit: number,
+  ): Promise<{ key: string; revision: number }[]> {
+    return this.#ask(bucket, async () => {
+      const subject = `$KV.${bucket}.`;
+      const jsm = await jetstreamManager(this.#nc, { timeout: ANSWER_WITHIN_MS, checkAPI: false });
+      const query = { seq: after + 1, next_by_subj: `${subject}${filter}`, batch: limit };
+      const found: { key: string; revision: number }[] = [];
+      try {
+        for await (const message of await jsm.direct.getBatch(`KV_${bucket}`, query))
+          if (!message.header.has('KV-Operation'))
+            found.push({ key: message.subject.slice(subject.length), revision: message.seq });
+      } catch (error) {
+        if (!isNothingFound(error)) throw error;
+      }
+      return found;
+    });
+  }
+
+  /** Which of these keys, at most 1,000, were ever written. Any replica answers, so what is new may be missing. */
+  async present(bucket: BucketName, keys: readonly string[]): Promise<Set<string>> {
+    if (keys.length === 0) return new Set();
+    return this.#ask(bucket, async () => {
+      const subject = `$KV.${bucket}.`;
+      const jsm = await jetstreamManager(this.#nc, { timeout: ANSWER_WITHIN_MS, checkAPI: false });
+      const found = new Set<string>();
+      try {
+        const multi_last = keys.map((key) => `${subject}${key}`);
+        for await (const message of await jsm.direct.getLastMessagesFor(`KV_${bucket}`, { multi_last }))
+          found.add(message.subject.slice(subject.length));
+      } catch (error) {
+        if (!isNothingFound(error)) throw error;
+      }
+      return found;
     });
   }
 

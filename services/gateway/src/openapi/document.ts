@@ -16,7 +16,13 @@ interface Route {
 const VERSION = '0.1.0';
 const ALWAYS: readonly ProblemCode[] = ['invalid_request', 'internal', 'overloaded'];
 const WITH_BODY: readonly ProblemCode[] = ['invalid_json', 'body_too_large', 'unsupported_media_type'];
-const WITH_CREDENTIAL: readonly ProblemCode[] = ['unauthenticated', 'forbidden'];
+const WITH_CREDENTIAL: readonly ProblemCode[] = [
+  'unauthenticated',
+  'forbidden',
+  'csrf_refused',
+  'rate_limited',
+  'issuer_unavailable',
+];
 
 /** OpenAPI 3.1 of these controllers, from the same metadata and schemas that serve the requests. */
 export function openApiDocument(controllers: readonly Type[]): Schema {
@@ -32,14 +38,22 @@ export function openApiDocument(controllers: readonly Type[]): Schema {
         'Start a run, walk away, come back: every event of a run, in order, from the first, then live.',
     },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }, { apiKey: [] }],
+    security: [{ bearer: [] }, { apiKey: [] }, { session: [] }],
     paths: Object.fromEntries(Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1))),
     components: {
       securitySchemes: {
         bearer: {
           type: 'http',
           scheme: 'bearer',
-          description: 'An API key: rl_<env>_<key id>_<secret>_<crc32>',
+          description:
+            'An API key (rl_<env>_<key id>_<secret>_<crc32>), or a token of a configured OIDC issuer',
+        },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'runledger_session',
+          description:
+            'Of POST /session; `__Host-runledger_session` unless the host is this machine. What is no GET also needs X-CSRF-Token',
         },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
       },

@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { LogUnavailable } from '@runledger/run-log';
+import { LogUnavailable, RunErased } from '@runledger/run-log';
 import { InvalidCursor, ViewsUnavailable } from '@runledger/view-store';
 import { Poison } from '@runledger/wire';
 import { isBrokerFault } from '../broker/broker-fault.ts';
@@ -11,6 +11,7 @@ export function problemFromError(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof LogUnavailable)
     return new Problem(error.code, LOG_DETAIL[error.code], { cause: error });
+  if (error instanceof RunErased) return new Problem('run_erased', `Run ${error.run_id} was erased.`);
   if (error instanceof ViewsUnavailable)
     return new Problem('views_unavailable', 'The views cannot be read now; single runs still can.', {
       cause: error,

@@ -3,12 +3,13 @@ import { END_EVENTS } from '@runledger/run';
 import type { RunAddress, StoredLine } from '@runledger/run-log';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Problem } from '../problem/problem.ts';
+import type { Principal } from '../auth/principal.ts';
 import { OpenStreams } from './open-streams.ts';
 import { frameOf, RETRY_LINE, SSE_HEADERS } from './sse-frame.ts';
 import { MAX_WAITING_BYTES, SseReader } from './sse-reader.ts';
 
 export interface StreamRequest {
+  caller: Principal;
   address: RunAddress;
   /** Strictly after this event. */
   after: number;
@@ -28,7 +29,7 @@ export class RunStreams {
 
   /** Takes the reply over and sends the stream; resolves when it is over. */
   async open(stream: StreamRequest, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    if (this.streams.draining) throw new Problem('stopping', 'The server is stopping.');
+    this.streams.refuseIfFull(stream.caller);
     const headers = reply.getHeaders();
     reply.hijack();
     const response = reply.raw;
@@ -38,7 +39,7 @@ export class RunStreams {
       'x-request-id': request.id,
     });
     const reader = new SseReader(response);
-    this.streams.add(reader);
+    this.streams.add(reader, stream.caller);
     await reader.push(RETRY_LINE);
     try {
       await this.#send(stream, reader);

@@ -44,7 +44,14 @@ export class StreamController {
       200: { description: 'The stream', contentType: 'text/event-stream' },
       204: { description: 'The cursor is at the last event of an ended run' },
     },
-    problems: ['run_not_found', 'invalid_cursor', 'log_unavailable', 'stopping'],
+    problems: [
+      'run_not_found',
+      'run_erased',
+      'invalid_cursor',
+      'log_unavailable',
+      'stopping',
+      'too_many_streams',
+    ],
   })
   async stream(
     @Caller() caller: Principal,
@@ -63,7 +70,7 @@ export class StreamController {
       return;
     }
     const types = query.types === undefined ? undefined : new Set(query.types.split(','));
-    await this.streams.open({ address, after, types, lastSeq: last_seq }, request, reply);
+    await this.streams.open({ caller, address, after, types, lastSeq: last_seq }, request, reply);
   }
 }
 

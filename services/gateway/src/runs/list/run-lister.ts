@@ -3,6 +3,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { RunSummary } from '@runledger/run-views';
 import type { ListQuery, ViewStore } from '@runledger/view-store';
 import type { Principal } from '../../auth/principal.ts';
+import { Problem } from '../../problem/problem.ts';
+import { Tombstones } from '../erase/tombstones.ts';
 import { Views } from '../views.ts';
 import type { ListRunsQuery } from './list-query.ts';
 
@@ -19,21 +21,33 @@ export interface RunList {
 /** Pages of the caller's own runs, from the views. */
 @Injectable()
 export class RunLister {
-  constructor(@Inject(Views) private readonly views: Views) {}
+  constructor(
+    @Inject(Views) private readonly views: Views,
+    @Inject(Tombstones) private readonly tombstones: Tombstones,
+  ) {}
 
-  /** Throws ViewsUnavailable and InvalidCursor. */
+  /** An erased run is not shown, though its view may still be there. Throws ViewsUnavailable, LogUnavailable and InvalidCursor. */
   async list(caller: Principal, query: ListRunsQuery): Promise<RunList> {
+    const { agent_id } = caller;
+    if (agent_id !== undefined && query.agent_id !== undefined && query.agent_id !== agent_id)
+      throw new Problem('forbidden', `This credential may use runs of the agent ${agent_id} only.`);
     const store = await this.views.open();
     if (query.min_seq) await waitForView(store, caller.tenant_id, query.min_seq);
     const page = await store.list(storeQuery(caller, query));
-    return { runs: page.runs.map(presentSummary), next_cursor: page.next_cursor };
+    const erased = await this.tombstones.among(
+      caller.tenant_id,
+      page.runs.map((run) => run.run_id),
+    );
+    const runs = page.runs.filter((run) => !erased.has(run.run_id));
+    return { runs: runs.map(presentSummary), next_cursor: page.next_cursor };
   }
 }
 
 function storeQuery(caller: Principal, query: ListRunsQuery): ListQuery {
   const { min_seq: _waited, limit = DEFAULT_LIMIT, ...filters } = query;
   const given = Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== undefined));
-  return { ...given, limit, tenant_id: caller.tenant_id, user_id: caller.user_id };
+  const { tenant_id, user_id, agent_id } = caller;
+  return { ...given, limit, tenant_id, user_id, ...(agent_id === undefined ? {} : { agent_id }) };
 }
 
 function presentSummary(run: RunSummary): Record<string, unknown> {

@@ -4,6 +4,7 @@ import { Caller } from '../../auth/access.guard.ts';
 import type { Principal } from '../../auth/principal.ts';
 import { idempotencyKeyOf } from '../../idempotency/idempotency-key.ts';
 import { Operation, type OperationOptions } from '../../openapi/operation.ts';
+import { OpenStreams } from '../../stream/open-streams.ts';
 import { RunStreams } from '../../stream/run-streams.ts';
 import { SchemaPipe } from '../../validation/schema.pipe.ts';
 import { RunStarter } from './run-starter.ts';
@@ -14,7 +15,14 @@ const startOperation = {
   access: ['runs:start'],
   body: StartRequest,
   headers: { 'Idempotency-Key': '1-255 visible ASCII characters: the same key and body start one run' },
-  problems: ['agent_not_found', 'idempotency_key_reused', 'log_unavailable', 'log_full', 'outcome_unknown'],
+  problems: [
+    'agent_not_found',
+    'run_erased',
+    'idempotency_key_reused',
+    'log_unavailable',
+    'log_full',
+    'outcome_unknown',
+  ],
 } satisfies Partial<OperationOptions>;
 
 @Controller('agents/run-code')
@@ -22,6 +30,7 @@ export class StartController {
   constructor(
     @Inject(RunStarter) private readonly starter: RunStarter,
     @Inject(RunStreams) private readonly streams: RunStreams,
+    @Inject(OpenStreams) private readonly openStreams: OpenStreams,
   ) {}
 
   @Post('start')
@@ -56,6 +65,7 @@ export class StartController {
     id: 'startRunAndStream',
     summary: "Start a run and answer with its stream; closing the stream doesn't change the run",
     access: ['runs:start'],
+    problems: [...startOperation.problems, 'stopping', 'too_many_streams'],
     answers: {
       200: {
         description: "The run's stream from its first event, which carries run_id",
@@ -70,9 +80,11 @@ export class StartController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    // A run that nobody can watch is not started by this call.
+    this.openStreams.refuseIfFull(caller);
     const { address, replayed } = await this.starter.start(caller, body, idempotencyKeyOf(key));
     void reply.header('location', `/runs/${address.run_id}`);
     if (replayed) void reply.header('idempotency-replayed', 'true');
-    await this.streams.open({ address, after: 0, types: undefined, lastSeq: 0 }, request, reply);
+    await this.streams.open({ caller, address, after: 0, types: undefined, lastSeq: 0 }, request, reply);
   }
 }
