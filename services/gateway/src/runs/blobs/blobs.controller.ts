@@ -30,7 +30,7 @@ export class BlobsController {
     access: ['runs:read', 'runs:read:all'],
     path: BlobPath,
     answers: { 200: { description: 'The JSON text of the value', schema: z.unknown() } },
-    problems: ['run_not_found', 'blob_not_found', 'log_unavailable'],
+    problems: ['run_not_found', 'run_erased', 'blob_not_found', 'log_unavailable'],
   })
   async get(
     @Caller() caller: Principal,

@@ -49,7 +49,7 @@ export class EventsController {
       Accept: 'application/json (default) or application/x-ndjson, which without a limit sends all lines',
     },
     answers: { 200: { description: 'A page of events', schema: EventsAnswer } },
-    problems: ['run_not_found', 'invalid_cursor', 'log_unavailable'],
+    problems: ['run_not_found', 'run_erased', 'invalid_cursor', 'log_unavailable'],
   })
   async events(
     @Caller() caller: Principal,

@@ -34,7 +34,7 @@ export class ReadController {
       200: { description: 'The run', schema: RunAnswer, headers: { ETag: "The run's digest" } },
       304: { description: 'Not changed since that ETag' },
     },
-    problems: ['run_not_found', 'invalid_cursor', 'log_unavailable'],
+    problems: ['run_not_found', 'run_erased', 'invalid_cursor', 'log_unavailable'],
   })
   async get(
     @Caller() caller: Principal,

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EventData, Json } from '@runledger/run';
-import type { PreparedStart, RunAddress } from '@runledger/run-log';
+import { RunErased, type PreparedStart, type RunAddress } from '@runledger/run-log';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import { admissionKey, MAX_INLINE_VALUE_BYTES, SCHEMA, sealEnv } from '@runledger/wire';
 import { ulid } from 'ulid';
@@ -15,6 +15,12 @@ import type { StartAnswer, StartRequest } from './start-request.ts';
 
 /** A start append is not sent later than this after its reservation, except by a repeat of the request. */
 export const RESERVATION_LIVE_MS = 30_000;
+
+/**
+ * Once reserved, a start can be completed by a repeat of the request. So soon after, nobody can have done that, seen the
+ * run end and had it erased.
+ */
+const SURELY_FRESH_MS = 500;
 
 export interface Started {
   address: RunAddress;
@@ -70,13 +76,16 @@ export class RunStarter {
     notAfter = Infinity,
   ): Promise<Started> {
     const address = { tenant_id: start.tenant_id, run_id: start.run_id };
+    // Until the erased run's record is gone too, its key can not start another.
+    if (replayed && (await this.context.runLog.isErased(address))) throw new RunErased(start.run_id);
     await this.#keepEnv(address, request.env);
     if (performance.now() > notAfter)
       throw new Problem(
         'outcome_unknown',
         'The start took too long. Repeat it with the same idempotency key.',
       );
-    const { run } = await this.context.runLog.completeStart(start);
+    const fresh = !replayed && notAfter - performance.now() > RESERVATION_LIVE_MS - SURELY_FRESH_MS;
+    const { run } = await this.context.runLog.completeStart(start, { fresh });
     return { address, replayed, answer: { run_id: run.run_id, status: run.status, seq: run.seq } };
   }
 

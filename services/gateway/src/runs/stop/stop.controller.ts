@@ -22,7 +22,14 @@ export class StopController {
     path: RunPath,
     body: StopRequest,
     answers: { 202: { description: 'The stop is on disk, or was before', schema: StopAnswerSchema } },
-    problems: ['run_not_found', 'run_already_ended', 'refused', 'log_unavailable', 'outcome_unknown'],
+    problems: [
+      'run_not_found',
+      'run_erased',
+      'run_already_ended',
+      'refused',
+      'log_unavailable',
+      'outcome_unknown',
+    ],
   })
   stop(
     @Caller() caller: Principal,
