@@ -38,7 +38,14 @@ export interface AgentDefinition {
   input_schema?: JsonValue;
   output_schema?: JsonValue;
   env_vars?: { key: string; value: string; description?: string }[];
-  limits?: { max_turns?: number; max_cost_usd?: number; timeout_s?: number; max_attempts?: number };
+  limits?: {
+    max_turns?: number;
+    max_cost_usd?: number;
+    timeout_s?: number;
+    max_attempts?: number;
+    /** What happens at `max_cost_usd`: the run waits until the limit is raised (the default), or it fails. */
+    on_budget?: 'wait' | 'fail';
+  };
   /** `builtin`: the engine's name. */
   builtin?: string;
   /** `code`: the module's source. */
@@ -65,6 +72,14 @@ export interface ModelUsage {
   cached_tokens: number;
   /** US dollars as a decimal string. */
   cost_usd: string;
+}
+
+/** What a model call will cost is estimated from. */
+export interface PaidCall {
+  boundary: string;
+  model: string;
+  messages: readonly { role: string; content: unknown }[];
+  max_tokens?: number | undefined;
 }
 
 export interface ModelAnswer {
@@ -130,6 +145,15 @@ export interface HarnessContext {
   boundary: Boundary;
   /** Appends progress that is not a boundary's (turn.*, text.appended, nudge.acknowledged); resolves when on disk. */
   emit(events: readonly { type: string; data: unknown }[]): Promise<void>;
+  /**
+   * One model call that is paid for: its estimate is reserved before, its cost is settled after and put into the
+   * usage. `max_tokens` of the answer is given to the work where a limit of money is in force. Throws what the gate
+   * throws, or AgentFailed `budget_exhausted`.
+   */
+  paid<T extends { usage: ModelUsage }>(
+    call: PaidCall,
+    work: (maxTokens: number | undefined) => Promise<T>,
+  ): Promise<T>;
   /** Large values: `put` gives what an event may hold in their place, `get` what was put. */
   values: { put(value: JsonValue): Promise<JsonValue>; get(value: JsonValue): Promise<JsonValue> };
   /** Nudges received and not yet acknowledged, oldest first. */
@@ -166,12 +190,16 @@ export interface AgentFailure {
 
 /** The agent, or what it called, failed in a way that ends or retries the attempt. */
 export class AgentFailed extends Error {
+  /** How long whoever failed asks to be left alone, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
   constructor(
     readonly failure: AgentFailure,
-    options?: ErrorOptions,
+    options: ErrorOptions & { retryAfterMs?: number | undefined } = {},
   ) {
     super(`${failure.title}: ${failure.detail}`, options);
     this.name = 'AgentFailed';
+    this.retryAfterMs = options.retryAfterMs;
   }
 
   get code(): string {

@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import type { ServiceContext, ServiceDefinition } from '@runledger/service-host';
 import { workConsumer } from './consumers/work.ts';
+import { Prices } from './budget/prices.ts';
 import { AgentDefinitions } from './definitions/agent-definitions.ts';
 import { RunEnvironment } from './definitions/run-environment.ts';
 import { Engines } from './engines/engines.ts';
@@ -55,6 +56,8 @@ function executorModule(context: ServiceContext): DynamicModule {
     runLog,
     table,
     engines,
+    js: broker.js,
+    prices: Prices.read(process.env.RUNLEDGER_MODEL_PRICES),
     definitions: new AgentDefinitions(broker.js),
     environment: new RunEnvironment(broker.js, settings.secretKey),
     draining: lifetime.draining,

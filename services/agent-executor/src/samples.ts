@@ -15,6 +15,15 @@ const HELLO_CODE = `export default async function hello(input: { message?: strin
 }
 `;
 
+const CARELESS_CODE = `export default async function careless(input: { tool?: 'idempotent' | 'not'; ms?: number }, tools: any) {
+  const name = input.tool === 'idempotent' ? 'slow_effect_once' : 'slow_effect';
+  tools.milestone('calling', name);
+  const result = await tools.callTool(name, { ms: input.ms ?? 5000 });
+  tools.milestone('called', name);
+  return result;
+}
+`;
+
 const messageSchema = {
   type: 'object',
   properties: { message: { type: 'string', description: 'What you want to say.', maxLength: 10_000 } },
@@ -95,6 +104,101 @@ export const SAMPLE_AGENTS: AgentDefinition[] = [
       additionalProperties: false,
     },
     output_schema: { type: 'object', properties: { count: { type: 'integer' } }, required: ['count'] },
+  },
+  {
+    agent_id: 'tree',
+    name: 'Tree',
+    description: 'Calls itself as child runs, level below level, and ticks while they run.',
+    kind: 'builtin',
+    builtin: 'tree',
+    callable_agents: ['tree'],
+    input_schema: {
+      type: 'object',
+      properties: {
+        depth: { type: 'integer', minimum: 0, maximum: 8, default: 1, description: 'Levels below the root.' },
+        width: {
+          description: 'Children of each run: one number, or one for each level.',
+          anyOf: [
+            { type: 'integer', minimum: 1, maximum: 100 },
+            { type: 'array', items: { type: 'integer', minimum: 1, maximum: 100 }, minItems: 1, maxItems: 8 },
+          ],
+          default: 2,
+        },
+        every_ms: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 3_600_000,
+          default: 200,
+          description: 'Milliseconds between two ticks.',
+        },
+        count: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 10_000,
+          default: 3,
+          description: 'Ticks of each run.',
+        },
+      },
+      additionalProperties: false,
+    },
+    output_schema: {
+      type: 'object',
+      properties: { runs: { type: 'integer' }, ticks: { type: 'integer' } },
+      required: ['runs', 'ticks'],
+    },
+  },
+  {
+    agent_id: 'spender',
+    name: 'Spender',
+    description:
+      'A model whose turns cost what you say: something to try limits and budgets with. Works offline.',
+    kind: 'llm',
+    model: 'offline/spender',
+    tools: [{ name: 'clock', kind: 'builtin' }],
+    input_schema: {
+      type: 'object',
+      properties: {
+        turns: { type: 'integer', minimum: 1, maximum: 200, default: 3, description: 'How many turns.' },
+        cost_usd_per_turn: {
+          type: 'number',
+          minimum: 0,
+          maximum: 1_000,
+          default: 0,
+          description: 'US dollars that each turn counts as.',
+        },
+      },
+      additionalProperties: false,
+    },
+    output_schema: replySchema,
+  },
+  {
+    agent_id: 'careless',
+    name: 'Careless',
+    description: 'One slow tool call: kill the executor in it and see what becomes of the call.',
+    kind: 'code',
+    code: CARELESS_CODE,
+    tools: [
+      { name: 'slow_effect', kind: 'builtin' },
+      { name: 'slow_effect_once', kind: 'builtin' },
+    ],
+    input_schema: {
+      type: 'object',
+      properties: {
+        tool: {
+          enum: ['idempotent', 'not'],
+          default: 'not',
+          description: 'Whether the tool may be called again.',
+        },
+        ms: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 60_000,
+          default: 5_000,
+          description: 'How long the call takes.',
+        },
+      },
+      additionalProperties: false,
+    },
   },
   {
     agent_id: 'echo-process',

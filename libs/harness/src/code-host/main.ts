@@ -12,7 +12,7 @@ import { toolsFor, type AgentTools } from './tools.ts';
 
 const STACK_SHOWN = 4_000;
 const channel = new Channel();
-const run = { run_id: '', attempt: 0, stopping: false };
+const run = { run_id: '', attempt: 0, stopping: false, nudges: [] as string[] };
 
 function captureOutput(): void {
   const levels = {
@@ -81,6 +81,7 @@ process.on('unhandledRejection', (error) => finish({ error }));
 await channel.listen(process.stdin, (frame) => {
   if (frame.type === 'start') void main(frame);
   else if (frame.type === 'stop') run.stopping = true;
+  else if (frame.type === 'nudge') run.nudges.push(frame.message);
 });
 // The executor is gone: nobody is left to work for, or to remove the folder that it made for this process.
 if (basename(process.cwd()).startsWith(FOLDER_PREFIX))

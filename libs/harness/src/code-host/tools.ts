@@ -9,6 +9,8 @@ export interface AgentTools {
   readonly attempt: number;
   /** True once a stop has been asked for: the next call will throw AgentStopped. */
   readonly stopping: boolean;
+  /** What people said to the run since the last look; new ones arrive with the answer of a call. */
+  nudges(): string[];
   /** A model call by messages, or by one prompt. */
   callLlm(call: string | (Partial<ModelCall> & { prompt?: string; system?: string })): Promise<ModelAnswer>;
   /** A tool of the agent's definition, by name. */
@@ -33,7 +35,7 @@ export interface AgentTools {
 
 export function toolsFor(
   channel: Channel,
-  run: { run_id: string; attempt: number; stopping: boolean },
+  run: { run_id: string; attempt: number; stopping: boolean; nudges: string[] },
 ): AgentTools {
   return {
     get run_id() {
@@ -45,6 +47,7 @@ export function toolsFor(
     get stopping() {
       return run.stopping;
     },
+    nudges: () => run.nudges.splice(0),
     callLlm: async (call) => (await channel.call('model', modelCall(call))) as unknown as ModelAnswer,
     callTool: (name, args = {}) => channel.call('tool', { name, args }),
     step: (name, ...rest) =>

@@ -5,7 +5,9 @@ import {
   type ModelAnswer,
   type ModelCall,
 } from '@runledger/harness';
-import type { EventData, InFlight, StepKind } from '@runledger/run';
+import type { EventData, InFlight, Limits, StepKind } from '@runledger/run';
+import { turnsReached, turnsUsed } from '../budget/turns.ts';
+import type { Payment, Purse } from '../budget/purse.ts';
 import type { AgentCalls } from './agent-calls.ts';
 import type { Gate } from './gate.ts';
 import { cutText, type LargeValues } from './large-values.ts';
@@ -22,6 +24,10 @@ export interface BoundaryParts {
   recorded: RecordedSteps;
   values: LargeValues;
   agents: AgentCalls;
+  purse: Purse;
+  /** The agent's own model. */
+  model: string;
+  limits: () => Limits;
   callModel: (call: ModelCall) => Promise<ModelAnswer>;
 }
 
@@ -38,6 +44,7 @@ interface Step {
  */
 export class RunBoundary implements Boundary {
   #next = 0;
+  #modelCalls = 0;
   readonly #tools: ToolCalls;
 
   constructor(private readonly parts: BoundaryParts) {
@@ -53,10 +60,25 @@ export class RunBoundary implements Boundary {
   async callModel(call: ModelCall): Promise<ModelAnswer> {
     const name = call.model ?? 'default';
     const step = { index: this.#next++, kind: 'model' as const, name, args: call as unknown as JsonValue };
-    const value = await this.#once(step, async () => {
-      const answer = await this.parts.callModel(call);
-      return { value: answer as unknown as JsonValue, usage: answer.usage };
-    });
+    this.#modelCalls += 1;
+    const turn = this.#modelCalls;
+    let payment: Payment | undefined;
+    const value = await this.#once(
+      step,
+      async () => {
+        const answer = await this.#pay(payment as Payment, call);
+        return { value: answer as unknown as JsonValue, usage: answer.usage };
+      },
+      async () => {
+        await this.#withinTurns(turn);
+        payment = await this.parts.purse.reserve({
+          boundary: `model:${name}`,
+          model: call.model ?? this.parts.model,
+          messages: call.messages,
+          max_tokens: call.settings?.max_tokens,
+        });
+      },
+    );
     return value as unknown as ModelAnswer;
   }
 
@@ -139,17 +161,39 @@ export class RunBoundary implements Boundary {
     }
   }
 
+  async #pay(payment: Payment, call: ModelCall): Promise<ModelAnswer> {
+    const { max_tokens } = payment;
+    const settings = max_tokens === undefined ? call.settings : { ...call.settings, max_tokens };
+    let answer: ModelAnswer;
+    try {
+      answer = await this.parts.callModel(settings ? { ...call, settings } : call);
+    } catch (error) {
+      await payment.release();
+      throw error;
+    }
+    return { ...answer, usage: await payment.settle(answer.usage) };
+  }
+
+  async #withinTurns(turn: number): Promise<void> {
+    const most = this.parts.limits().max_turns;
+    if (most === null || turn <= most) return;
+    await this.parts.recorder.record(`turn ${turn}`, [turnsReached(most)]);
+    throw turnsUsed(most);
+  }
+
   /** A repeatable step: the recorded result, or the work and then its record. A recorded error is thrown again. */
   async #once(
     step: Step,
     execute: () => Promise<{ value: JsonValue; usage?: ModelAnswer['usage'] }>,
+    before?: () => Promise<void>,
   ): Promise<JsonValue> {
     const { index, kind, name, args } = step;
     const { gate, recorded, values } = this.parts;
     const closed = gate.pass(`${kind}:${name}`);
     if (closed) await closed;
-    const before = recorded.match(index, kind, name, signatureOf(args));
-    if (before) return recall({ is_error: before.is_error, result: await values.get(before.result) });
+    const done = recorded.match(index, kind, name, signatureOf(args));
+    if (done) return recall({ is_error: done.is_error, result: await values.get(done.result) });
+    await before?.();
     return recall(await gate.parking.during(() => this.#perform(step, execute)));
   }
 

@@ -4,6 +4,7 @@ import { HoldLost, type HeldRun } from '@runledger/run-log';
 import type { Gate } from '../boundary/gate.ts';
 import { Handover, OutcomeUnknown, Parked } from '../boundary/interruptions.ts';
 import type { Inbox } from './inbox.ts';
+import { retryTimer } from './retry-policy.ts';
 
 interface Hold {
   held: HeldRun;
@@ -25,7 +26,7 @@ export async function appendEnd(hold: Hold, ending: Ending): Promise<boolean> {
   if (gate.parking.parked) return true;
   if ('error' in ending && ending.error instanceof AgentStopped)
     return finishStop(hold, ending.error.boundary);
-  const refusal = await held.submit(commandFor(heldBy, ending));
+  const refusal = await held.submit(commandFor(held, heldBy, ending));
   if (!refusal) return true;
   // A stop that has been observed, or that landed before the park, ends the run as stopped.
   if (gate.stopping) return finishStop(hold, 'end');
@@ -40,7 +41,7 @@ async function finishStop({ held, heldBy, gate, inbox }: Hold, boundary: string)
   return !refusal;
 }
 
-function commandFor(heldBy: HeldBy, ending: Ending): Command {
+function commandFor(held: HeldRun, heldBy: HeldBy, ending: Ending): Command {
   if ('result' in ending)
     return { type: 'SucceedRun', held_by: heldBy, result: ending.result, schema_warnings: ending.warnings };
   const { error } = ending;
@@ -48,7 +49,11 @@ function commandFor(heldBy: HeldBy, ending: Ending): Command {
     return { type: 'ParkRun', held_by: heldBy, reason: 'handover', detail: 'the executor is shutting down' };
   if (error instanceof OutcomeUnknown)
     return { type: 'ParkRun', held_by: heldBy, reason: 'unknown_outcome', detail: error.message };
-  return { type: 'FailRun', held_by: heldBy, error: runError(error) };
+  const failure = runError(error);
+  const timer = retryTimer(held.run, failure, error);
+  if (!timer) return { type: 'FailRun', held_by: heldBy, error: failure };
+  const { code, detail } = failure;
+  return { type: 'ScheduleRetry', held_by: heldBy, error: { code, detail }, timer };
 }
 
 /** Whether an error is the attempt's end; anything else is trouble of this process, and another attempt's work. */

@@ -1,3 +1,4 @@
+import type { JetStreamClient } from '@nats-io/jetstream';
 import { AgentFailed, type AgentKind, type Harness } from '@runledger/harness';
 import { KEEP, type Handled } from '@runledger/nest-jetstream';
 import {
@@ -12,6 +13,7 @@ import type { Logger } from 'pino';
 import { Gate, lossOf } from '../boundary/gate.ts';
 import { Handover } from '../boundary/interruptions.ts';
 import { LargeValues } from '../boundary/large-values.ts';
+import type { Prices } from '../budget/prices.ts';
 import type { AgentDefinitions } from '../definitions/agent-definitions.ts';
 import type { RunEnvironment } from '../definitions/run-environment.ts';
 import type { HeldBy } from '@runledger/run';
@@ -32,6 +34,8 @@ export interface ExecutorParts {
   definitions: AgentDefinitions;
   environment: RunEnvironment;
   engines: Engines;
+  js: JetStreamClient;
+  prices: Prices;
   draining: AbortSignal;
   pool: string;
   logger: Pick<Logger, 'info' | 'warn' | 'error'>;
@@ -136,6 +140,8 @@ export class Executor {
         engines: this.parts.engines,
         runLog: this.parts.runLog,
         definitions: this.parts.definitions,
+        js: this.parts.js,
+        prices: this.parts.prices,
       });
     } catch (error) {
       if (endsAttempt(error)) return { error };

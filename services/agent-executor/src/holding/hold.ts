@@ -1,5 +1,6 @@
 import { type Boundary, type Harness, type HarnessContext, type RecordedEvent } from '@runledger/harness';
-import type { AgentDefinition, AgentKind } from '@runledger/harness';
+import type { AgentDefinition, AgentKind, ModelUsage, PaidCall } from '@runledger/harness';
+import type { JetStreamClient } from '@nats-io/jetstream';
 import type { DraftEvent, EventData, HeldBy, Limits } from '@runledger/run';
 import { HoldLost, LogUnavailable, type HeldRun, type RunLog } from '@runledger/run-log';
 import { Gate } from '../boundary/gate.ts';
@@ -8,6 +9,9 @@ import { AgentCalls } from '../boundary/agent-calls.ts';
 import { RecordedSteps } from '../boundary/recorded-steps.ts';
 import { Recorder } from '../boundary/recorder.ts';
 import { RunBoundary } from '../boundary/run-boundary.ts';
+import type { Prices } from '../budget/prices.ts';
+import { Purse } from '../budget/purse.ts';
+import { TreeAccount } from '../budget/tree-account.ts';
 import type { AgentDefinitions } from '../definitions/agent-definitions.ts';
 import { schemaWarnings } from '../definitions/output-schema.ts';
 import type { Engines } from '../engines/engines.ts';
@@ -31,6 +35,8 @@ export interface AgentParts {
   engines: Engines;
   runLog: RunLog;
   definitions: AgentDefinitions;
+  js: JetStreamClient;
+  prices: Prices;
 }
 
 /** Engines that come to where they were from what is recorded, without doing anything again. */
@@ -38,7 +44,7 @@ const REPLAYABLE: ReadonlySet<AgentKind> = new Set<AgentKind>(['code', 'llm', 'b
 
 /** Runs the agent of a held run to its end. Everything that an agent can do wrong is in the Ending. */
 export async function runAgent(parts: HoldParts, agent: AgentParts): Promise<Ending> {
-  const limit = startTimeLimit(parts);
+  const endTimeLimit = startTimeLimit(parts);
   try {
     const context = await contextFor(parts, agent);
     const result = await agent.harness.run(context);
@@ -48,7 +54,7 @@ export async function runAgent(parts: HoldParts, agent: AgentParts): Promise<End
     if (error instanceof LogUnavailable) throw error;
     return { error: endOf(parts, error) };
   } finally {
-    clearTimeout(limit);
+    endTimeLimit();
   }
 }
 
@@ -57,12 +63,21 @@ function endOf({ gate }: HoldParts, error: unknown): unknown {
   return gate.interrupted.aborted && !(error instanceof HoldLost) ? gate.interrupted.reason : error;
 }
 
-function startTimeLimit({ held, gate }: HoldParts): NodeJS.Timeout | undefined {
-  const seconds = held.run.limits.timeout_s;
-  if (seconds === null) return undefined;
-  const startedAt = Date.parse(held.run.started_at ?? '') || Date.now();
-  const left = startedAt + seconds * 1_000 - Date.now();
-  return setTimeout(() => gate.timeOut(seconds), Math.min(Math.max(left, 0), 2 ** 31 - 1));
+/** Counted from the request, as the scheduler does for runs that nobody holds; a raise while the run is held counts. */
+function startTimeLimit({ held, gate }: HoldParts): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const start = (): void => {
+    clearTimeout(timer);
+    const seconds = held.run.limits.timeout_s;
+    if (seconds === null) return;
+    const left = (Date.parse(held.run.requested_at) || Date.now()) + seconds * 1_000 - Date.now();
+    timer = setTimeout(() => gate.timeOut(seconds), Math.min(Math.max(left, 0), 2 ** 31 - 1));
+  };
+  held.onForeign((event) => {
+    if (event.type === 'limits.raised') start();
+  });
+  start();
+  return () => clearTimeout(timer);
 }
 
 async function contextFor(parts: HoldParts, agentParts: AgentParts): Promise<HarnessContext> {
@@ -71,6 +86,7 @@ async function contextFor(parts: HoldParts, agentParts: AgentParts): Promise<Har
   const request: EventData['run.requested'] = requestOf(history);
   const recorder = new Recorder(held, gate);
   const signal = AbortSignal.any([held.lost, gate.interrupted]);
+  const purse = purseFor(parts, agentParts, request);
   gate.parking.replayable = REPLAYABLE.has(agent.kind);
   return {
     run_id: held.address.run_id,
@@ -83,8 +99,9 @@ async function contextFor(parts: HoldParts, agentParts: AgentParts): Promise<Har
     input: await values.get(request.input),
     env,
     history,
-    boundary: boundaryFor(parts, agentParts, recorder, signal),
+    boundary: boundaryFor(parts, agentParts, { recorder, purse, signal }),
     emit: (events) => recorder.emit(events[0]?.type ?? 'emit', events as DraftEvent[]),
+    paid: (call, work) => paid(purse, call, work),
     values,
     nudges: () => inbox.pendingNudges(),
     stopping: gate.stopSeen,
@@ -95,8 +112,7 @@ async function contextFor(parts: HoldParts, agentParts: AgentParts): Promise<Har
 function boundaryFor(
   parts: HoldParts,
   { agent, env, engines, runLog, definitions }: AgentParts,
-  recorder: Recorder,
-  signal: AbortSignal,
+  { recorder, purse, signal }: { recorder: Recorder; purse: Purse; signal: AbortSignal },
 ): Boundary {
   const recorded = new RecordedSteps(parts.history);
   const request = requestOf(parts.history);
@@ -105,9 +121,39 @@ function boundaryFor(
     run_id: parts.held.address.run_id,
     recorder,
     recorded,
+    purse,
+    model: agent.model ?? '',
+    limits: () => parts.held.run.limits,
     agents: new AgentCalls({ ...parts, runLog, definitions, recorder, recorded, agent, request }),
     callModel: (call) => engines.callModel(call, { agent, env, signal }),
   });
+}
+
+function purseFor(
+  { held, heldBy, gate, history }: HoldParts,
+  { agent, runLog, js, prices }: AgentParts,
+  { tenant_id, root_run_id }: EventData['run.requested'],
+): Purse {
+  const root = { tenant_id, run_id: root_run_id };
+  const account = new TreeAccount(js, runLog, root, AbortSignal.any([held.lost, gate.leaving]));
+  const onBudget = agent.limits?.on_budget ?? 'wait';
+  return new Purse({ prices, account, runLog, gate, held, heldBy, history, onBudget });
+}
+
+async function paid<T extends { usage: ModelUsage }>(
+  purse: Purse,
+  call: PaidCall,
+  work: (maxTokens: number | undefined) => Promise<T>,
+): Promise<T> {
+  const payment = await purse.reserve(call);
+  let done: T;
+  try {
+    done = await work(payment.max_tokens);
+  } catch (error) {
+    await payment.release();
+    throw error;
+  }
+  return { ...done, usage: await payment.settle(done.usage) };
 }
 
 /** The limits of the run itself: the agent's, as its start and later raises changed them. */

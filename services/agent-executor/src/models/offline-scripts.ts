@@ -9,7 +9,11 @@ export interface Line {
 }
 
 /** Scripts of the offline model, by name. Each is a pure function of the prompt. */
-export const OFFLINE_SCRIPTS: Record<string, (prompt: LanguageModelV4Prompt) => Line> = { hello, echo };
+export const OFFLINE_SCRIPTS: Record<string, (prompt: LanguageModelV4Prompt) => Line> = {
+  hello,
+  echo,
+  spender,
+};
 
 function hello(prompt: LanguageModelV4Prompt): Line {
   const turn = prompt.filter((message) => message.role === 'assistant').length + 1;
@@ -30,6 +34,14 @@ function echo(prompt: LanguageModelV4Prompt): Line {
   return { turn, text: lastUserText(prompt), calls: [] };
 }
 
+/** As many turns as the input's `turns`, each but the last with a look at the clock. */
+function spender(prompt: LanguageModelV4Prompt): Line {
+  const turn = prompt.filter((message) => message.role === 'assistant').length + 1;
+  const wanted = numberIn(userText(prompt.find((message) => message.role === 'user')), 'turns') ?? 3;
+  if (turn >= wanted) return { turn, text: `Spent ${turn} turns.`, calls: [] };
+  return { turn, text: `Turn ${turn} of ${wanted}.`, calls: [{ name: 'clock', args: {} }] };
+}
+
 /** The `message` of an input, or the whole text. */
 function messageIn(prompt: LanguageModelV4Prompt): string {
   const text = lastUserText(prompt);
@@ -41,8 +53,21 @@ function messageIn(prompt: LanguageModelV4Prompt): string {
 }
 
 function lastUserText(prompt: LanguageModelV4Prompt): string {
-  const message = prompt.findLast((one) => one.role === 'user');
-  return (message?.content ?? []).map((part) => (part.type === 'text' ? part.text : '')).join('');
+  return userText(prompt.findLast((one) => one.role === 'user'));
+}
+
+function userText(message: LanguageModelV4Prompt[number] | undefined): string {
+  if (message?.role !== 'user') return '';
+  return message.content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+}
+
+function numberIn(text: string, key: string): number | undefined {
+  try {
+    const value = (JSON.parse(text) as Record<string, unknown> | null)?.[key];
+    return typeof value === 'number' ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function firstResult(prompt: LanguageModelV4Prompt, tool: string): unknown {

@@ -1,11 +1,19 @@
 import type { JsonValue, ToolDefinition } from '@runledger/harness';
 import { AgentFailed } from '@runledger/harness';
+import { slowEffect, slowEffectOnce } from './slow-effect.ts';
 
 export interface BuiltinTool {
   description: string;
   input_schema: JsonValue;
   idempotent: boolean;
-  execute: (args: JsonValue) => JsonValue;
+  execute: (args: JsonValue, context: ToolContext) => JsonValue | Promise<JsonValue>;
+}
+
+export interface ToolContext {
+  /** `<run>/<call>`: the same when the call is made again. */
+  key: string;
+  /** Aborted when the call's result can no longer be used. */
+  signal: AbortSignal;
 }
 
 const clock: BuiltinTool = {
@@ -16,7 +24,11 @@ const clock: BuiltinTool = {
 };
 
 /** Tools compiled into the executor. */
-export const BUILTIN_TOOLS: Record<string, BuiltinTool> = { clock };
+export const BUILTIN_TOOLS: Record<string, BuiltinTool> = {
+  clock,
+  slow_effect: slowEffect,
+  slow_effect_once: slowEffectOnce,
+};
 
 /** The built-in tool behind a definition; AgentFailed when this executor has none. */
 export function toolFor(definition: ToolDefinition): BuiltinTool {

@@ -68,9 +68,9 @@ export class ChildCalls {
     const idempotent = definition?.idempotent ?? tool?.idempotent ?? true;
     const { result, is_error } = await this.context.boundary.callTool(
       { name, args, idempotent },
-      async () => {
+      async (key) => {
         if (!tool) throw new Error(`the agent has no tool "${name}"`);
-        return tool.execute(args);
+        return tool.execute(args, { key, signal: this.context.signal });
       },
     );
     if (is_error) throw new Error(JSON.stringify(result));

@@ -9,6 +9,7 @@ import {
   type UpFrame,
 } from '@runledger/harness';
 import { ChildCalls } from './calls.ts';
+import { ProcessNudges } from './nudges.ts';
 import { exitFailure, isForTheAgent, violationFailure } from './child-failures.ts';
 
 /** Reports that may wait for the disk before the process is read no further. */
@@ -21,6 +22,7 @@ type Result = Extract<UpFrame, { type: 'result' }>;
 /** One run of one child process, from its start frame to its exit. */
 export class Conversation {
   readonly #calls: ChildCalls;
+  readonly #nudges: ProcessNudges;
   readonly #pending = new Set<Promise<void>>();
   readonly #fatal = Promise.withResolvers<never>();
   #stopped: AgentStopped | undefined;
@@ -31,6 +33,7 @@ export class Conversation {
     private readonly context: HarnessContext,
   ) {
     this.#calls = new ChildCalls(context);
+    this.#nudges = new ProcessNudges(context, (nudge) => child.send({ type: 'nudge', ...nudge }));
     this.#fatal.promise.catch(() => undefined);
   }
 
@@ -88,11 +91,24 @@ export class Conversation {
 
   #call(frame: Extract<UpFrame, { type: 'call' }>): void {
     // What is wrong with the call is thrown at once: it is an answer too.
+    const index = this.context.boundary.position;
     const answer = (async () => this.#calls.answer(frame))();
-    answer.then(
-      (value) => this.child.send({ type: 'reply', id: frame.id, ok: true, value }),
-      (error: unknown) => this.#refuse(frame.id, error),
-    );
+    const nudged = async (): Promise<void> => {
+      // The end of a step has no index of its own.
+      if (frame.method !== 'step_done') await this.#nudges.deliver(index);
+    };
+    answer
+      .then(
+        async (value) => {
+          await nudged();
+          this.child.send({ type: 'reply', id: frame.id, ok: true, value });
+        },
+        async (error: unknown) => {
+          if (isForTheAgent(error)) await nudged();
+          this.#refuse(frame.id, error);
+        },
+      )
+      .catch((error: unknown) => this.#fatal.reject(error));
   }
 
   #refuse(id: string, error: unknown): void {

@@ -1,7 +1,9 @@
-import { AgentFailed, type Harness, type HarnessContext, type JsonValue } from '@runledger/harness';
+import { type Harness, type HarnessContext, type JsonValue } from '@runledger/harness';
 import type { ModelMessage } from 'ai';
+import { turnsReached, turnsUsed } from '../../budget/turns.ts';
 import type { Models } from '../../models/models.ts';
 import { toolFor } from '../../tools/builtin-tools.ts';
+import { CALL_AGENT, callAgent } from './agent-tool.ts';
 import { modelTurn, type FinishedTurn } from './model-turn.ts';
 import {
   firstMessages,
@@ -63,17 +65,8 @@ async function startTurn(context: HarnessContext, turn: number, model: string): 
   await context.boundary.check(`turn ${turn}`);
   const most = context.agent.limits?.max_turns ?? MAX_TURNS;
   if (turn > most) {
-    await context.emit([
-      { type: 'limit.reached', data: { limit: 'max_turns', value: String(most), used: String(turn - 1) } },
-    ]);
-    throw new AgentFailed({
-      code: 'max_turns_reached',
-      category: 'limit',
-      title: 'The run has used all of its turns',
-      detail: `the limit is ${most} turns`,
-      remedy: 'Raise limits.max_turns of the agent, or ask it for less.',
-      retryable: false,
-    });
+    await context.emit([turnsReached(most)]);
+    throw turnsUsed(most);
   }
   await context.emit([{ type: 'turn.started', data: { turn, model } }]);
 }
@@ -95,6 +88,7 @@ async function nudges(
 }
 
 async function callTool(context: HarnessContext, turn: number, call: ToolCallPart): Promise<ModelMessage> {
+  if (call.toolName === CALL_AGENT) return toolMessage(call, await callAgent(context, call.input));
   const definition = context.agent.tools?.find((tool) => tool.name === call.toolName);
   const tool = definition ? toolFor(definition) : undefined;
   const request = {
@@ -103,9 +97,9 @@ async function callTool(context: HarnessContext, turn: number, call: ToolCallPar
     idempotent: definition?.idempotent ?? tool?.idempotent ?? true,
     turn,
   };
-  const outcome = await context.boundary.callTool(request, async () => {
+  const outcome = await context.boundary.callTool(request, async (key) => {
     if (!tool) throw new Error(`there is no tool "${call.toolName}"`);
-    return tool.execute(call.input);
+    return tool.execute(call.input, { key, signal: context.signal });
   });
   return toolMessage(call, outcome);
 }

@@ -11,6 +11,7 @@ import {
 import { callSettings, MODEL_RETRIES, usageOf } from '../../models/models.ts';
 import { providerFailure } from '../../models/provider-errors.ts';
 import { toolFor } from '../../tools/builtin-tools.ts';
+import { agentToolFor, CALL_AGENT } from './agent-tool.ts';
 import { TextCoalescer } from './text-coalescer.ts';
 import type { ToolCallPart } from './transcript.ts';
 
@@ -21,11 +22,30 @@ export interface FinishedTurn {
 }
 
 /** One model call: its text is recorded as it comes, the message is handed back whole. */
-export async function modelTurn(
+export function modelTurn(
   context: HarnessContext,
   turn: number,
   model: LanguageModel,
   messages: ModelMessage[],
+): Promise<FinishedTurn> {
+  const name = context.agent.model ?? '';
+  const max_tokens = callSettings(context.agent, name).maxOutputTokens;
+  return context.paid({ boundary: `turn ${turn}`, model: name, messages, max_tokens }, (most) =>
+    ask(context, turn, { model, messages, most }),
+  );
+}
+
+interface Question {
+  model: LanguageModel;
+  messages: ModelMessage[];
+  /** Tokens of the answer, where it is limited. */
+  most: number | undefined;
+}
+
+async function ask(
+  context: HarnessContext,
+  turn: number,
+  { model, messages, most }: Question,
 ): Promise<FinishedTurn> {
   const { agent } = context;
   const message_id = `t${turn}-a${context.attempt}`;
@@ -40,7 +60,7 @@ export async function modelTurn(
     maxRetries: MODEL_RETRIES,
     abortSignal: context.signal,
     onError: () => undefined,
-    ...callSettings(agent, agent.model ?? ''),
+    ...callSettings(agent, agent.model ?? '', most === undefined ? {} : { max_tokens: most }),
   });
   const said = { text: '', calls: [] as ToolCallPart[] };
   try {
@@ -87,6 +107,12 @@ function toolSet({ agent }: HarnessContext): ToolSet {
       ),
     });
   }
+  const agents = agentToolFor(agent);
+  if (agents)
+    tools[CALL_AGENT] = tool({
+      description: agents.description,
+      inputSchema: jsonSchema(agents.input_schema as Parameters<typeof jsonSchema>[0]),
+    });
   return tools;
 }
 
@@ -94,6 +120,6 @@ function toolSet({ agent }: HarnessContext): ToolSet {
 function asFailure(error: unknown, model: string): unknown {
   const ours =
     error instanceof Error &&
-    ['AgentStopped', 'AgentFailed', 'Handover', 'HoldLost', 'LogUnavailable'].includes(error.name);
+    ['AgentStopped', 'AgentFailed', 'Handover', 'Parked', 'HoldLost', 'LogUnavailable'].includes(error.name);
   return ours ? error : providerFailure(error, model);
 }

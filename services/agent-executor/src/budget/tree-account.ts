@@ -1,0 +1,152 @@
+/**
+ * Owns: the money of one tree of runs, in bucket `budget` under `<tenant>.<root run>`.
+ *
+ * 1. Every change is a compare-and-set: what is spent and reserved together never passes the limit.
+ * 2. A reservation belongs to one attempt of one run. When that attempt is over, whoever needs the money takes it back.
+ * 3. A call that was paid for is counted even when its reservation was taken back meanwhile.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Kvm, type KV } from '@nats-io/kv';
+import type { JetStreamClient } from '@nats-io/jetstream';
+import type { Run } from '@runledger/run';
+import type { RunAddress, RunLog } from '@runledger/run-log';
+import { admissionKey } from '@runledger/wire';
+import { micros, usd } from './micros.ts';
+
+/** As it is stored; amounts are decimal strings of US dollars. `reserved` by `<run>.<attempt>.<number>`. */
+export interface Balance {
+  schema: 1;
+  limit: string;
+  spent: string;
+  reserved: Record<string, string>;
+  /** Runs that wait for the limit to be raised. */
+  waiting: string[];
+}
+
+export type Reserved = { ok: true } | { ok: false; limit: bigint; spent: bigint; reserved: bigint };
+
+/** Long enough for a broker that is away, short enough for twenty that race. */
+const LONGEST_PAUSE_MS = 200;
+
+export class TreeAccount {
+  #bucket: Promise<KV> | undefined;
+  #limit: bigint | undefined;
+  readonly #key: string;
+
+  constructor(
+    private readonly js: JetStreamClient,
+    private readonly runLog: RunLog,
+    private readonly root: RunAddress,
+    /** Aborted when the run is held no longer. */
+    private readonly signal: AbortSignal,
+  ) {
+    this.#key = admissionKey(root.tenant_id, root.run_id);
+  }
+
+  /** The tree's limit in millionths as its root says now; undefined: there is none, and there never will be. */
+  async limit(): Promise<bigint | undefined> {
+    const { run } = await this.runLog.load(this.root);
+    this.#limit = run.limits.max_cost_usd === null ? undefined : micros(run.limits.max_cost_usd);
+    return this.#limit;
+  }
+
+  /** A repeat with the same id changes nothing. */
+  async reserve(id: string, amount: bigint): Promise<Reserved> {
+    let answer: Reserved = { ok: true };
+    await this.#change((balance) => {
+      const held = sum(Object.values(balance.reserved));
+      const [limit, spent] = [this.#limit ?? 0n, micros(balance.spent) ?? 0n];
+      answer = { ok: true };
+      if (Object.hasOwn(balance.reserved, id)) return undefined;
+      if (spent + held + amount > limit) {
+        answer = { ok: false, limit, spent, reserved: held };
+        return undefined;
+      }
+      const waiting = balance.waiting.filter((run) => run !== id.split('.')[0]);
+      return { ...balance, reserved: { ...balance.reserved, [id]: usd(amount) }, waiting };
+    });
+    return answer;
+  }
+
+  /** The reservation becomes what was really spent. */
+  async settle(id: string, amount: bigint): Promise<void> {
+    let tries = 0;
+    await this.#change((balance) => {
+      tries += 1;
+      const { [id]: mine, ...reserved } = balance.reserved;
+      // After a write whose answer was lost, a reservation that is gone has been settled by that write.
+      if (mine === undefined && (tries > 1 || amount === 0n)) return undefined;
+      return { ...balance, reserved, spent: usd((micros(balance.spent) ?? 0n) + amount) };
+    });
+  }
+
+  /** Takes back what attempts reserved that are over. True when that freed anything. */
+  async takeBack(own: { run_id: string; attempt: number }): Promise<boolean> {
+    const { balance } = await this.#read();
+    const over: string[] = [];
+    for (const id of Object.keys(balance.reserved)) {
+      const [run_id = '', attempt = ''] = id.split('.');
+      if (run_id === own.run_id && Number(attempt) === own.attempt) continue;
+      if (await this.#isOver(run_id, Number(attempt))) over.push(id);
+    }
+    if (over.length === 0) return false;
+    await this.#change((now) => ({
+      ...now,
+      reserved: Object.fromEntries(Object.entries(now.reserved).filter(([id]) => !over.includes(id))),
+    }));
+    return true;
+  }
+
+  /** Lists a run as waiting for a higher limit. */
+  async wait(runId: string): Promise<void> {
+    await this.#change((balance) =>
+      balance.waiting.includes(runId) ? undefined : { ...balance, waiting: [...balance.waiting, runId] },
+    );
+  }
+
+  async #isOver(run_id: string, attempt: number): Promise<boolean> {
+    const { run }: { run: Run } = await this.runLog.load({ tenant_id: this.root.tenant_id, run_id });
+    return run.holder?.attempt !== attempt;
+  }
+
+  /**
+   * `decide` sees the balance and says what it becomes; undefined: it stays. Again from the start when another was
+   * first, or when the broker did not answer: what is stored says which.
+   */
+  async #change(decide: (balance: Balance) => Balance | undefined): Promise<void> {
+    for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      this.signal.throwIfAborted();
+      try {
+        const { balance, revision } = await this.#read();
+        const next = decide(balance);
+        if (!next) return;
+        const text = JSON.stringify({ ...next, limit: usd(this.#limit ?? 0n) });
+        const bucket = await this.#open();
+        if (revision === 0) await bucket.create(this.#key, text);
+        else await bucket.update(this.#key, text, revision);
+        return;
+      } catch {
+        await delay(pauseMs * Math.random());
+      }
+    }
+  }
+
+  async #read(): Promise<{ balance: Balance; revision: number }> {
+    const found = await (await this.#open()).get(this.#key);
+    if (found?.operation === 'PUT') return { balance: found.json<Balance>(), revision: found.revision };
+    const balance: Balance = { schema: 1, limit: '0', spent: '0', reserved: {}, waiting: [] };
+    return { balance, revision: 0 };
+  }
+
+  #open(): Promise<KV> {
+    this.#bucket ??= new Kvm(this.js).open('budget').catch((error: unknown) => {
+      this.#bucket = undefined;
+      throw error;
+    });
+    return this.#bucket;
+  }
+}
+
+function sum(amounts: readonly string[]): bigint {
+  return amounts.reduce((total, amount) => total + (micros(amount) ?? 0n), 0n);
+}
