@@ -1,8 +1,36 @@
 import type { Drill } from './drill.ts';
+import { acks } from './drills/acks.ts';
 import { broker } from './drills/broker.ts';
+import { disk } from './drills/disk.ts';
+import { full } from './drills/full.ts';
+import { idempotency } from './drills/idempotency.ts';
+import { injection } from './drills/injection.ts';
 import { leader } from './drills/leader.ts';
+import { partition } from './drills/partition.ts';
+import { poison } from './drills/poison.ts';
 import { power } from './drills/power.ts';
+import { replicas } from './drills/replicas.ts';
 import { services } from './drills/services.ts';
+import { access, permissions } from './drills/specs.ts';
+import { startingOrder } from './drills/starting-order.ts';
+import { views } from './drills/views.ts';
 
 /** In the order in which `all` runs them. */
-export const DRILLS: readonly Drill[] = [services, broker, leader, power];
+export const DRILLS: readonly Drill[] = [
+  services,
+  broker,
+  leader,
+  power,
+  acks,
+  partition,
+  views,
+  disk,
+  full,
+  poison,
+  replicas,
+  idempotency,
+  injection,
+  startingOrder,
+  access,
+  permissions,
+];

@@ -133,20 +133,27 @@ export class Load {
   }
 }
 
-/** Keeps `most` runs of the mix in flight, a quarter of them watched, until it is stopped. */
+/** Keeps `most` runs in flight, every so many of them watched, until it is stopped. */
 export class Pressure {
   readonly #load: Load;
   readonly #most: number;
   readonly #unended: () => Promise<ReadonlySet<string>>;
   readonly #jobs: readonly Job[];
+  readonly #watchEvery: number;
   readonly #ids: string[] = [];
   #on = true;
   #loop: Promise<void> = Promise.resolve();
   #flying = 0;
 
   /** `unended` answers which of the started runs have not ended, as the log says. */
-  constructor(load: Load, most: number, unended: () => Promise<ReadonlySet<string>>, jobs = MIX) {
+  constructor(
+    load: Load,
+    most: number,
+    unended: () => Promise<ReadonlySet<string>>,
+    { jobs = MIX, watchEvery = 4 }: { jobs?: readonly Job[]; watchEvery?: number } = {},
+  ) {
     this.#load = load;
+    this.#watchEvery = watchEvery;
     this.#most = most;
     this.#unended = unended;
     this.#jobs = jobs;
@@ -185,7 +192,7 @@ export class Pressure {
     const started = Array.from({ length: Math.max(0, runs) }, (_, index) => {
       const job = this.#jobs[(this.#ids.length + index) % this.#jobs.length];
       if (job === undefined) throw new Error('there is no job');
-      return this.#load.start(job, (this.#ids.length + index) % 4 === 0);
+      return this.#load.start(job, (this.#ids.length + index) % this.#watchEvery === 0);
     });
     const done = await Promise.allSettled(started);
     for (const one of done) if (one.status === 'fulfilled') this.#ids.push(one.value);

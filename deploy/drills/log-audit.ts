@@ -7,6 +7,8 @@ import { ALL_RUNS, parseRunSubject } from '@runledger/wire';
 const READ_TIMEOUT_MS = 10_000;
 const ENDS = new Set(['run.succeeded', 'run.failed', 'run.stopped']);
 
+const EFFECTS = new Set(['milestone.reached', 'log.written', 'step.completed']);
+
 export interface Attempt {
   attempt: number;
   executor: string;
@@ -58,20 +60,34 @@ export class LogAudit {
   junk = 0;
   /** When the broker stored each commit, in ms since the epoch. */
   readonly storedAt: number[] = [];
+  /** Reports and steps that a run has twice under different numbers: by what an agent does, each has one index. */
+  readonly repeatedEffects: string[] = [];
   /** The most runs of one user that ran at once, by user. */
   readonly mostRunning = new Map<string, number>();
   readonly #running = new Map<string, Set<string>>();
   readonly #commitIds = new Set<string>();
   readonly #lastAt = new Map<string, number>();
+  readonly #effects = new Set<string>();
   readonly #broker: Pick<Broker, 'nc' | 'jsm'>;
   #next = 1;
+  #reading: Promise<unknown> = Promise.resolve();
 
   constructor(broker: Pick<Broker, 'nc' | 'jsm'>) {
     this.#broker = broker;
   }
 
   /** Reads up to what the leader has now. Throws when the broker does not answer. */
-  async read(): Promise<this> {
+  read(): Promise<this> {
+    // One after the other: two readers at once would each take the same commits.
+    const reading = this.#reading.then(
+      () => this.#read(),
+      () => this.#read(),
+    );
+    this.#reading = reading;
+    return reading;
+  }
+
+  async #read(): Promise<this> {
     const jsm = await this.#broker.jsm();
     const until = (await jsm.streams.info('RUNS')).state.last_seq;
     for (let empty = 0; this.#next <= until;) {
@@ -97,11 +113,25 @@ export class LogAudit {
     return this.lines.length;
   }
 
+  /** How many attempts all runs have begun together. */
+  get attempts(): number {
+    return this.executors.length;
+  }
+
+  /** Who began each attempt of every run. */
+  get executors(): string[] {
+    return [...this.runs.values()].flatMap((run) => run.attempts.map((one) => one.executor));
+  }
+
   /** The longest time in which the broker stored nothing, between two moments on the clock, in ms. */
   longestSilence(from: number, until: number): number {
     const within = this.storedAt.filter((at) => at >= from && at <= until);
     const all = [from, ...within, until];
     return Math.max(0, ...all.slice(1).map((at, index) => at - (all[index] ?? at)));
+  }
+
+  hasCommit(id: string): boolean {
+    return this.#commitIds.has(id);
   }
 
   unended(): AuditedRun[] {
@@ -148,11 +178,17 @@ export class LogAudit {
       run.start = labels?.['drill'] ?? '';
       run.idempotency = (data['idempotency_key_sha256'] as string | undefined) ?? '';
     }
+    if (EFFECTS.has(type)) this.#noteEffect(`${run.run_id} ${type} ${String(data['index'])}`);
     if (type === 'attempt.lost') run.lost += 1;
     if (type === 'run.started') this.#noteStart(run, data, at);
     if (type === 'run.parked' || ENDS.has(type)) this.#slots(run).delete(run.run_id);
     if (ENDS.has(type)) run.end = type;
     if (type === 'run.failed') run.error = data['error'];
+  }
+
+  #noteEffect(name: string): void {
+    if (this.#effects.has(name)) this.repeatedEffects.push(name);
+    this.#effects.add(name);
   }
 
   #noteStart(run: AuditedRun, data: Record<string, unknown>, at: string): void {

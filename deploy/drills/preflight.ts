@@ -1,8 +1,6 @@
-import { mkdir, rmdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { command } from './command.ts';
+import { Cleanup } from './cleanup.ts';
 import { LoopDisk } from './loop-disk.ts';
+import { Namespace } from './namespace.ts';
 
 /** `loop`: root and loop mounts of ext4. `namespaces`: root, network namespaces and veth pairs. */
 export type Need = 'loop' | 'namespaces';
@@ -33,27 +31,11 @@ async function lookAtLoop(): Promise<void> {
 }
 
 async function lookAtNamespaces(): Promise<void> {
-  const name = `rl-look-${process.pid}`;
-  await mkdir(join(tmpdir(), name));
+  const cleanup = new Cleanup();
   try {
-    await command('ip', 'netns', 'add', name);
-    try {
-      await command(
-        'ip',
-        'link',
-        'add',
-        `rl${process.pid % 10_000}a`,
-        'type',
-        'veth',
-        'peer',
-        'name',
-        'rl-look-b',
-      );
-      await command('ip', 'link', 'del', `rl${process.pid % 10_000}a`);
-    } finally {
-      await command('ip', 'netns', 'del', name);
-    }
+    const namespace = await Namespace.make(cleanup);
+    await namespace.pull();
   } finally {
-    await rmdir(join(tmpdir(), name));
+    await cleanup.run();
   }
 }

@@ -41,6 +41,7 @@ export function checkLog(figures: Figures, audit: LogAudit, load: Load): void {
   figures.none('acknowledged lines missing or changed', seen.missing);
   figures.none('lines stored twice', seen.twice);
   figures.none('holes, repeats, broken digests', audit.faults);
+  figures.none('reports or steps done twice', audit.repeatedEffects);
   figures.none('observers that saw a hole or an error', load.troubles);
   figures.none('starts refused with 4xx', load.refused);
 }

@@ -20,7 +20,10 @@ export const broker: Drill = {
     const load = await Load.on(cell);
     cleanup.add('load', () => load.stop());
     const audit = new LogAudit(cell.broker);
-    const pressure = new Pressure(load, RUNS, async () => inFlight(await audit.read()), WRITE);
+    const pressure = new Pressure(load, RUNS, async () => inFlight(await audit.read()), {
+      jobs: WRITE,
+      watchEvery: 1,
+    });
     await pressure.begin();
     const back: number[] = [];
     for (let kill = 1; kill <= kills; kill += 1) {

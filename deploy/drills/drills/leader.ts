@@ -26,7 +26,10 @@ export const leader: Drill = {
     const load = await Load.on(cell);
     cleanup.add('load', () => load.stop());
     const audit = new LogAudit(cell.broker);
-    const pressure = new Pressure(load, RUNS, async () => inFlight(await audit.read()), WRITE);
+    const pressure = new Pressure(load, RUNS, async () => inFlight(await audit.read()), {
+      jobs: WRITE,
+      watchEvery: 1,
+    });
     await pressure.begin();
     const spans: { from: number; until: number }[] = [];
     for (let kill = 1; kill <= kills; kill += 1) {

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { bootstrap } from '@runledger/nest-jetstream';
 import { LAYOUT } from '@runledger/proto';
 import { JetStreamRunLog } from '@runledger/run-log';
-import { startBroker } from '@runledger/testkit';
+import { startBroker, waitFor } from '@runledger/testkit';
 import { adminOf } from '../cell.ts';
 import { Cleanup } from '../cleanup.ts';
 import type { Drill, DrillContext } from '../drill.ts';
@@ -23,8 +23,8 @@ export const power: Drill = {
   async run(context) {
     const { figures, long } = context;
     const loadMs = long ? 40_000 : 8_000;
-    const kept = await cut(context, { syncAlways: true, loadMs });
-    figures.tell('load', `${loadMs / 1_000} s, ${WRITERS} writers`);
+    const kept = await cut(context, { syncAlways: true, loadMs, fewest: FEWEST });
+    figures.tell('load', `at least ${loadMs / 1_000} s, ${WRITERS} writers`);
     figures.atLeast('sync always: acknowledged events', kept.acknowledged, FEWEST);
     figures.none('sync always: acknowledged events missing', kept.missing);
     figures.none('sync always: events stored twice', kept.twice);
@@ -46,7 +46,7 @@ interface Found {
 /** One cut: load on a new disk, the disk as it is at that moment, and what a new broker finds on it. */
 async function cut(
   { cleanup, say, figures }: DrillContext,
-  { syncAlways, loadMs }: { syncAlways: boolean; loadMs: number },
+  { syncAlways, loadMs, fewest = 1 }: { syncAlways: boolean; loadMs: number; fewest?: number },
 ): Promise<Found> {
   const own = new Cleanup();
   cleanup.add('power cut', () => own.run());
@@ -59,6 +59,10 @@ async function cut(
   await bootstrap(admin, LAYOUT);
   const writers = await Writers.begin(own, admin, WRITERS);
   await pause(loadMs);
+  await waitFor(() => writers.journal.counts.acknowledged >= fewest, {
+    timeoutMs: 120_000,
+    describe: () => `${fewest} acknowledged events; ${writers.journal.counts.acknowledged} are`,
+  });
   // Frozen between two instructions; nothing that it acknowledges from here on reaches anybody.
   server.pause();
   const { acknowledged } = writers.journal.counts;
