@@ -10,7 +10,7 @@ import {
   type Identity,
 } from '@runledger/nest-jetstream';
 import { LAYOUT, PERMISSIONS } from '@runledger/proto';
-import { startBroker, freePort, temporaryFolder, type TestBroker } from '@runledger/testkit';
+import { startBroker, startCluster, freePort, temporaryFolder, type TestBroker } from '@runledger/testkit';
 import { agentKey } from '@runledger/wire';
 import { SAMPLE_AGENTS } from '../../../services/agent-executor/src/samples.ts';
 import { createApiKey, SCOPES } from '../../../services/gateway/src/keys/index.ts';
@@ -22,6 +22,8 @@ export type Name = (typeof SERVICES)[number];
 export interface CellOptions {
   /** Processes of each service; default one. The gateway is always one. */
   replicas?: number;
+  /** One broker, or a cluster of three with three replicas of every stream; default one. */
+  brokers?: 1 | 3;
   env?: Record<string, string>;
   /** Every service has an identity of its own at the broker, as in production; default true. */
   identities?: boolean;
@@ -30,7 +32,11 @@ export interface CellOptions {
 /** A whole system: a real broker, a data folder and every service as processes of their own. */
 export interface Cell {
   url: string;
+  /** The broker; of three, the first. */
   server: TestBroker;
+  servers: readonly TestBroker[];
+  /** Of three brokers, the one that leads a stream. */
+  leaderOf(stream: string): Promise<TestBroker>;
   /** As an operator, who may do everything. */
   broker: Broker;
   home: string;
@@ -47,17 +53,19 @@ export const SECRET_KEY = '7'.repeat(64);
 export async function startCell(options: CellOptions = {}): Promise<Cell> {
   const folder = await temporaryFolder();
   const identities = options.identities === false ? [] : await makeIdentities(folder.path);
-  const server = await startBroker(identities.length > 0 ? locked(identities) : {});
+  const { servers, leaderOf, stopBrokers } = await startBrokers(options.brokers ?? 1, identities);
+  const server = servers[0] as TestBroker;
+  const urls = servers.map(({ url }) => url);
   const broker = await connectBroker({
-    url: server.url.replace('//', `//${OPERATOR.user}:${OPERATOR.pass}@`),
+    url: urls.map((url) => url.replace('//', `//${OPERATOR.user}:${OPERATOR.pass}@`)).join(','),
     name: 'acceptance',
   });
-  await bootstrap(broker, LAYOUT);
+  await bootstrap(broker, LAYOUT, { replicas: servers.length });
   await seed(broker, ['local', 'other']);
   const port = await freePort();
   const env = {
     RUNLEDGER_HOME: folder.path,
-    RUNLEDGER_NATS_URL: server.url,
+    RUNLEDGER_NATS_URL: urls.join(','),
     RUNLEDGER_PORT: String(port),
     RUNLEDGER_SECRET_KEY: SECRET_KEY,
     RUNLEDGER_LEASE_S: '2',
@@ -70,8 +78,15 @@ export async function startCell(options: CellOptions = {}): Promise<Cell> {
       () => new ServiceProcess(name, { ...env, ...asItself(name, identities) }),
     ),
   );
-  await Promise.all(processes.map((process) => process.start()));
-  await Promise.all(processes.map((process) => process.ready()));
+  try {
+    await Promise.all(processes.map((process) => process.start()));
+    await Promise.all(processes.map((process) => process.ready()));
+  } catch (error) {
+    await Promise.all(processes.map((process) => process.end('SIGKILL')));
+    await broker.close();
+    await stopBrokers();
+    throw error;
+  }
   const keys = new Map<string, Promise<string>>();
   const key = (user: string, tenant = 'local', scopes: readonly string[] = SCOPES): Promise<string> => {
     const id = `${tenant} ${user} ${scopes.join()}`;
@@ -83,6 +98,8 @@ export async function startCell(options: CellOptions = {}): Promise<Cell> {
   return {
     url,
     server,
+    servers,
+    leaderOf,
     broker,
     home: folder.path,
     processes,
@@ -93,12 +110,29 @@ export async function startCell(options: CellOptions = {}): Promise<Cell> {
     stop: async () => {
       await Promise.all(processes.map((process) => process.end('SIGKILL')));
       await broker.close();
-      const violations = server.output().match(/.*Violation.*/g) ?? [];
-      await server.stop();
+      const violations = servers.flatMap((one) => one.output().match(/.*Violation.*/g) ?? []);
+      await stopBrokers();
       await folder.remove();
       if (violations.length > 0) throw new Error(`refused by the broker:\n${violations.join('\n')}`);
     },
   };
+}
+
+interface Brokers {
+  servers: readonly TestBroker[];
+  leaderOf: (stream: string) => Promise<TestBroker>;
+  stopBrokers: () => Promise<void>;
+}
+
+async function startBrokers(count: 1 | 3, identities: readonly Identity[]): Promise<Brokers> {
+  const options = identities.length > 0 ? locked(identities) : {};
+  if (count === 3) {
+    const cluster = await startCluster(options);
+    const leaderOf = (stream: string): Promise<TestBroker> => cluster.leaderOf(stream);
+    return { servers: cluster.servers, leaderOf, stopBrokers: () => cluster.stop() };
+  }
+  const server = await startBroker(options);
+  return { servers: [server], leaderOf: async () => server, stopBrokers: () => server.stop() };
 }
 
 export const makeIdentities = (folder: string): Promise<Identity[]> =>

@@ -25,6 +25,10 @@ export class ServiceProcess {
     return `http://127.0.0.1:${this.#opsPort}`;
   }
 
+  get runs(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   /** What it wrote, all of its lives. */
   get output(): string {
     return this.#output;
@@ -53,7 +57,7 @@ export class ServiceProcess {
         return (await fetch(`${this.opsUrl}/readyz`)).ok;
       },
       {
-        timeoutMs: 30_000,
+        timeoutMs: 120_000,
         everyMs: 50,
         describe: () => `${this.name} to be ready: ${this.#output.slice(-2_000)}`,
       },

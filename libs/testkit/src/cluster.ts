@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from '@nats-io/transport-node';
-import { startBroker, type TestBroker } from './broker.ts';
+import { startBroker, type TestBroker, type TestBrokerOptions } from './broker.ts';
 import { freePort } from './free-port.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -19,27 +19,34 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(): Promise<TestCluster> {
+/** `config` and `access` as of `startBroker`, the same for all three. */
+export async function startCluster(
+  options: Pick<TestBrokerOptions, 'config' | 'access'> = {},
+): Promise<TestCluster> {
   const routePorts = await Promise.all(Array.from({ length: SIZE }, () => freePort()));
   const routes = routePorts.map((port) => `nats-route://127.0.0.1:${port}`).join(', ');
   const name = `cluster-${randomBytes(6).toString('hex')}`;
   const starting = routePorts.map((port) =>
     startBroker({
+      ...options,
       startTimeoutMs: START_MS,
-      config: `cluster { name: ${name}, listen: "127.0.0.1:${port}", routes: [${routes}] }`,
+      config: `cluster { name: ${name}, listen: "127.0.0.1:${port}", routes: [${routes}] }\n${options.config ?? ''}`,
     }),
   );
   const started = await Promise.allSettled(starting);
   const servers = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const failed = started.find((one) => one.status === 'rejected');
-  const cluster = new Cluster(servers);
+  const cluster = new Cluster(servers, options.access);
   if (!failed) return cluster;
   await cluster.stop();
   throw failed.reason;
 }
 
 class Cluster implements TestCluster {
-  constructor(readonly servers: readonly TestBroker[]) {}
+  constructor(
+    readonly servers: readonly TestBroker[],
+    private readonly access: TestBrokerOptions['access'],
+  ) {}
 
   get url(): string {
     return this.servers.map((server) => server.url).join(',');
@@ -48,7 +55,8 @@ class Cluster implements TestCluster {
   async leaderOf(stream: string): Promise<TestBroker> {
     return waitFor(
       async () => {
-        const nc = await connect({ servers: this.servers.map((server) => server.url), timeout: 2_000 });
+        const servers = this.servers.map((server) => server.url);
+        const nc = await connect({ ...this.access, servers, timeout: 2_000 });
         try {
           const answer = await nc.request(`$JS.API.STREAM.INFO.${stream}`, undefined, { timeout: 2_000 });
           const { cluster } = answer.json<{ cluster?: { leader?: string } }>();
