@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { tieToThisProcess, type Watchdog } from '@runledger/local-servers';
 
 export const ROOT = join(import.meta.dirname, '..', '..', '..');
 
@@ -8,9 +9,10 @@ export const ROOT = join(import.meta.dirname, '..', '..', '..');
 export class Program {
   readonly name: string;
   readonly #child: ChildProcess;
+  readonly #watchdog: Watchdog;
   #output = '';
 
-  /** `env` is all that it gets besides PATH. */
+  /** `env` is all that it gets besides PATH. It ends with the bench, however that ends; then its data folder goes too. */
   constructor(name: string, script: string, env: Record<string, string>) {
     this.name = name;
     const extra = process.env['RUNLEDGER_BENCH_NODE_FLAGS']?.split(' ').filter((flag) => flag !== '') ?? [];
@@ -19,6 +21,7 @@ export class Program {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    this.#watchdog = tieToThisProcess(this.pid, env['RUNLEDGER_HOME']);
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.on(
         'data',
@@ -49,5 +52,6 @@ export class Program {
     const lastResort = setTimeout(() => this.#child.kill('SIGKILL'), 15_000);
     await ended;
     clearTimeout(lastResort);
+    this.#watchdog.dismiss();
   }
 }
