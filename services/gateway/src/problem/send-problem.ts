@@ -15,6 +15,9 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
     .send(JSON.stringify(document));
 }
 
-/** The path as asked, without its query (which may hold secrets), at most 300 characters. */
+/** The path as asked, without its query and what else may hold secrets, at most 300 characters. */
 export const instanceOf = (url: string | undefined): string =>
-  (url ?? '/').split('?')[0]?.slice(0, 300) ?? '/';
+  (url ?? '/').split('?')[0]?.replace(OUR_SECRETS, '[redacted]').slice(0, 300) ?? '/';
+
+/** Keys and the texts of session cookies, should someone have put one into a path. */
+const OUR_SECRETS = /r[ls]_\w{20,}/g;
