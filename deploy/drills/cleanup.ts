@@ -5,6 +5,8 @@ export class Cleanup {
 
   add(what: string, undo: () => unknown): void {
     this.#steps.push({ what, undo });
+    // Made while everything is being taken away: it goes too.
+    if (this.#running) this.#running = this.#running.then(() => this.#all());
   }
 
   /** Takes everything away. A step that fails is told and does not keep the others from being done. */
