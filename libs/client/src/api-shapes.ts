@@ -80,8 +80,8 @@ export interface RunPage {
 export interface RunQuery {
   agent_id?: string | undefined;
   status?: readonly string[] | undefined;
-  /** Only runs that carry all of these labels. */
-  labels?: Record<string, string> | undefined;
+  /** Only runs that carry this label. */
+  label?: { key: string; value: string } | undefined;
   parent_run_id?: string | undefined;
   root_run_id?: string | undefined;
   q?: string | undefined;

@@ -1,6 +1,6 @@
 /** One field that the server refused: in which part of the request, where in it (a JSON pointer), and why. */
 export interface FieldProblem {
-  in?: string;
+  in?: 'body' | 'query' | 'path' | 'header';
   pointer?: string;
   detail?: string;
   [key: string]: unknown;

@@ -1,4 +1,12 @@
 export { RunledgerClient, type CallOptions, type ClientOptions } from './runledger-client.ts';
+export type { KeyCalls } from './key-calls.ts';
+export type {
+  ApiKey,
+  ApiKeyPage,
+  CreateApiKeyRequest,
+  NewApiKey,
+  RotateApiKeyRequest,
+} from './key-shapes.ts';
 export type { FollowOptions, Reconnect } from './follow.ts';
 export type { HttpTrace, TransportOptions } from './http-transport.ts';
 export {

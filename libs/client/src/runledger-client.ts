@@ -15,6 +15,7 @@ import type {
 import { UnexpectedAnswerError } from './errors.ts';
 import { followRun, type FollowOptions } from './follow.ts';
 import { HttpTransport, type TransportOptions } from './http-transport.ts';
+import { KeyCalls } from './key-calls.ts';
 import { newIdempotencyKey } from './idempotency-key.ts';
 import { RunCursor } from './run-cursor.ts';
 import { readStoredLines, STORED_LINES } from './stored-lines.ts';
@@ -31,10 +32,12 @@ export interface CallOptions {
  * ApiError, UnreachableError or UnexpectedAnswerError.
  */
 export class RunledgerClient {
+  readonly keys: KeyCalls;
   readonly #http: HttpTransport;
 
   constructor(options: ClientOptions) {
     this.#http = new HttpTransport(options);
+    this.keys = new KeyCalls(this.#http);
   }
 
   /** Starts a run. A repeat with the same key and request answers the same run, so retries never start two. */
@@ -195,11 +198,11 @@ function runPath(runId: string): string {
 }
 
 function runQuery(query: RunQuery): URLSearchParams {
-  const { status, labels, ...plain } = query;
+  const { status, label, ...plain } = query;
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(plain)) if (value !== undefined) search.set(name, String(value));
   if (status && status.length > 0) search.set('status', status.join(','));
-  for (const [key, value] of Object.entries(labels ?? {})) search.append('label', `${key}:${value}`);
+  if (label) search.set('label', `${label.key}:${label.value}`);
   return search;
 }
 

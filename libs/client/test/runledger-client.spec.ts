@@ -126,12 +126,12 @@ describe('reading', () => {
   it('lists runs page after page, with filters', async () => {
     for (let i = 0; i < 5; i++) gateway.run(`run-${i}`);
     const ids: string[] = [];
-    const query = { limit: 2, status: ['running', 'queued'], labels: { team: 'a', env: 'x:y' } };
+    const query = { limit: 2, status: ['running', 'queued'], label: { key: 'env', value: 'x:y' } } as const;
     for await (const run of client.eachRun(query)) ids.push(run.run_id);
     expect(ids).toEqual(['run-4', 'run-3', 'run-2', 'run-1', 'run-0']);
     const asked = gateway.asked[0];
     expect(asked?.query.get('status')).toBe('running,queued');
-    expect(asked?.query.getAll('label')).toEqual(['team:a', 'env:x:y']);
+    expect(asked?.query.getAll('label')).toEqual(['env:x:y']);
   });
 
   it('reads events as a page, and all of them as stored lines', async () => {

@@ -31,3 +31,13 @@ export function keyValue(text: string, before: Record<string, string> | undefine
   if (before && Object.hasOwn(before, key)) throw new InvalidArgumentError(`${key} is given twice.`);
   return { ...before, [key]: text.slice(at + 1) };
 }
+
+/** `k=v` of an option that is given once: the list is filtered by one label. */
+export function oneLabel(
+  text: string,
+  before: { key: string; value: string } | undefined,
+): { key: string; value: string } {
+  if (before) throw new InvalidArgumentError('It can be given once.');
+  const [[key, value] = ['', '']] = Object.entries(keyValue(text, undefined));
+  return { key, value };
+}

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { agentsCommand } from './commands/agents.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { eventsCommand } from './commands/events.ts';
+import { keysCommand } from './commands/keys.ts';
 import { listCommand } from './commands/list.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
@@ -44,6 +45,7 @@ export function createProgram(perform: Perform): Command {
     eventsCommand,
     stopCommand,
     agentsCommand,
+    keysCommand,
     doctorCommand,
   ])
     add(program, perform);

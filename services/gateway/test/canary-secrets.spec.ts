@@ -65,7 +65,7 @@ describe('secrets that a gateway is given', () => {
     await ask('GET', `/me?api_key=${broken}`, { headers: { 'x-api-key': broken } });
     await ask('GET', `/runs/${broken}`, { key: broken });
     await ask('GET', '/me', { headers: { authorization: `Basic ${basic}` } });
-    await ask('GET', `/nowhere/${first ?? ''}`.slice(0, 9), {
+    await ask('GET', '/nowhere', {
       headers: { authorization: `Bearer ${first ?? ''}` },
     });
     const wrongEnv = { agent_id: 'ticker', env: { TOKEN: [env] }, envv: env };

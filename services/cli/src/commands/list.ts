@@ -1,7 +1,7 @@
 import type { RunSummary } from '@runledger/client';
 import type { Command } from 'commander';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { keyValue, positive } from '../option-values.ts';
+import { oneLabel, positive } from '../option-values.ts';
 import { runTable } from '../rendering/run-table.ts';
 import type { Session } from '../session.ts';
 import { UsageError } from '../usage-error.ts';
@@ -10,7 +10,7 @@ import type { Perform } from '../verb.ts';
 interface ListFlags {
   status?: string;
   agent?: string;
-  label?: Record<string, string>;
+  label?: { key: string; value: string };
   limit: number;
 }
 
@@ -23,7 +23,7 @@ export function listCommand(program: Command, perform: Perform): void {
     .description('List your runs, newest first')
     .option('--status <list>', `only these, separated by commas: ${STATUSES.join(' ')}`)
     .option('--agent <id>', 'only runs of this agent')
-    .option('--label <k=v>', 'only runs with this label', keyValue)
+    .option('--label <k=v>', 'only runs with this label', oneLabel)
     .option('--limit <n>', 'most rows', positive, 20)
     .action(() => perform<ListFlags>(command, list));
 }
@@ -33,9 +33,9 @@ async function list({ client, terminal, json, signal }: Session, flags: ListFlag
   const wrong = status?.find((name) => !STATUSES.includes(name));
   if (wrong !== undefined)
     throw new UsageError(`--status: ${wrong || 'nothing'} is none of ${STATUSES.join(', ')}`);
-  const { agent: agent_id, label: labels } = flags;
+  const { agent: agent_id, label } = flags;
   const rows: RunSummary[] = [];
-  const query = { status, agent_id, labels, limit: Math.min(flags.limit, LARGEST_PAGE) };
+  const query = { status, agent_id, label, limit: Math.min(flags.limit, LARGEST_PAGE) };
   for await (const run of client.eachRun(query, { signal })) {
     rows.push(run);
     if (rows.length >= flags.limit) break;
