@@ -9,6 +9,8 @@ import { allEnded, checkLog, checkSuccess, checkViews } from '../verdict.ts';
 
 const PAIRS = 100;
 const CRASHES = 5;
+/** More, until one has met a start between its append and its answer. */
+const MOST_CRASHES = 25;
 const STARTS_PER_CRASH = 8;
 const START = '/agents/run-code/start';
 
@@ -30,7 +32,7 @@ export const idempotency: Drill = {
     cleanup.add('load', () => load.stop());
     const audit = new LogAudit(cell.broker);
     await inPairs(context, cell, load);
-    await acrossKills(context, cell, load);
+    await acrossKills(context, cell, load, audit);
     await allEnded(figures, audit, 120_000);
     figures.none('exits that nobody asked for', cell.unexpectedExits);
     checkLog(figures, audit, load);
@@ -81,19 +83,28 @@ async function inPairs({ figures, say }: DrillContext, cell: Cell, load: Load): 
 }
 
 /** The gateway dies between a start's append and its answer, or near it; whoever got no answer asks again. */
-async function acrossKills({ figures, say }: DrillContext, cell: Cell, load: Load): Promise<void> {
+async function acrossKills(
+  { figures, say }: DrillContext,
+  cell: Cell,
+  load: Load,
+  audit: LogAudit,
+): Promise<void> {
   const [gateway] = cell.of('gateway');
   if (gateway === undefined) throw new Error('there is no gateway');
   let unanswered = 0;
+  let between = 0;
+  let kills = 0;
   const changed: string[] = [];
-  for (let crash = 0; crash < CRASHES; crash += 1) {
+  for (; kills < CRASHES || (between === 0 && kills < MOST_CRASHES); kills += 1) {
     await start(cell, randomUUID(), `warm ${randomUUID()}`);
     const keys = Array.from({ length: STARTS_PER_CRASH }, () => randomUUID());
     for (const key of keys) load.starts.attempted(key);
     const first = Promise.all(keys.map((key) => start(cell, key, key, 5_000)));
-    await pause(2 + Math.random() * 25);
+    await pause(5 + Math.random() * 150);
     await gateway.end('SIGKILL');
     const answers = await first;
+    const stored = new Set([...(await audit.read()).runs.values()].map((run) => run.start));
+    between += keys.filter((key, index) => answers[index]?.status === 0 && stored.has(key)).length;
     await gateway.start();
     await gateway.ready();
     const repeated = await Promise.all(keys.map((key) => start(cell, key, key)));
@@ -104,8 +115,9 @@ async function acrossKills({ figures, say }: DrillContext, cell: Cell, load: Loa
       if (two?.status === 200 || two?.status === 202) load.starts.acknowledged(key);
     }
   }
-  say(`${CRASHES} kills, ${unanswered} starts without an answer`);
-  figures.tell('kills of the gateway with starts in flight', CRASHES);
+  say(`${kills} kills, ${unanswered} starts without an answer`);
+  figures.tell('kills of the gateway with starts in flight', kills);
   figures.atLeast('starts that got no answer', unanswered, 1);
+  figures.atLeast('of these stored before the kill', between, 1);
   figures.none('answered before the kill and otherwise after it', changed);
 }

@@ -65,6 +65,7 @@ const ROWS: Record<string, Row> = {
   'get /runs/{run_id}/events': aRun(200),
   'get /runs/{run_id}/stream': aRun(200),
   'get /runs/{run_id}/blobs/{sha256}': aRun(200),
+  'get /runs/{run_id}/tree': aRun(200),
   'get /api-keys': open(200),
   'get /audit': open(200),
   'get /session': open(404),
@@ -79,6 +80,12 @@ const ROWS: Record<string, Row> = {
   },
   'post /api-keys/{key_id}/rotate': aKey(200, {}),
   'delete /api-keys/{key_id}': aKey(204),
+  'post /runs/{run_id}/nudges': aRun(202, { message: 'hurry' }),
+  'post /runs/{run_id}/pause': aRun(409, {}),
+  'post /runs/{run_id}/resume': aRun(202, {}),
+  'post /runs/{run_id}/limits': aRun(202, { max_attempts: 5 }),
+  'post /runs/{run_id}/outcomes/{call_id}': aRun(404, { choice: 'skip' }),
+  'post /runs/{run_id}/approvals/{approval_id}': aRun(404, { decision: 'approve' }),
   'post /runs/{run_id}/stop': aRun(202, {}),
   'delete /runs/{run_id}': aRun(202),
 };
@@ -137,7 +144,7 @@ describe('every route, with every credential', () => {
 
   async function answer(id: string, key?: string): Promise<{ status: number; text: string }> {
     const [method = '', path = ''] = id.split(' ');
-    const places: Record<string, string> = { ...world, agent_id: 'ticker' };
+    const places: Record<string, string> = { ...world, agent_id: 'ticker', call_id: 'c1', approval_id: 'a1' };
     const body = ROWS[id]?.body;
     const abort = new AbortController();
     const response = await fetch(
