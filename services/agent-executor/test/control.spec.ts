@@ -68,6 +68,28 @@ describe('steering a run', () => {
     });
   });
 
+  it('a code agent has as many model calls as its run has turns', async () => {
+    const body = `for (let i = 0; ; i++) await tools.callLlm('turn ' + i);`;
+    const few = { limits: { ...attempts(1).limits, max_turns: 2 } };
+    const address = await cell.request(codeAgent('talker', body), {}, few);
+    const end = await cell.ended(address);
+    expect(end).toMatchObject({
+      type: 'run.failed',
+      data: { error: { code: 'max_turns_reached', category: 'limit' } },
+    });
+    const events = await cell.events(address);
+    expect(events.filter((event) => event.type === 'step.completed')).toHaveLength(2);
+    expect(events.at(-2)).toMatchObject({ type: 'limit.reached', data: { limit: 'max_turns', value: '2' } });
+  });
+
+  it('a raised time limit counts for the run that is held', async () => {
+    const short = { limits: { ...attempts(1).limits, timeout_s: 2 } };
+    const address = await cell.request(builtin('ticker'), { count: 30, every_ms: 100 }, short);
+    await cell.until(address, (event) => event.data.name === 'tick 2');
+    await tell(address, { type: 'RaiseLimits', by, limits: { timeout_s: 60 } });
+    expect(await cell.ended(address)).toMatchObject({ type: 'run.succeeded' });
+  });
+
   describe('pause', () => {
     it('takes effect at the next boundary, holds nothing, and goes on where it was', async () => {
       const address = await cell.request(builtin('ticker'), { count: 6, every_ms: 100 });

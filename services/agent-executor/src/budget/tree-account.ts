@@ -50,20 +50,21 @@ export class TreeAccount {
     return this.#limit;
   }
 
-  /** A repeat with the same id changes nothing. */
+  /** A repeat with the same id changes nothing. What earlier attempts of the same run had reserved falls back. */
   async reserve(id: string, amount: bigint): Promise<Reserved> {
     let answer: Reserved = { ok: true };
     await this.#change((balance) => {
-      const held = sum(Object.values(balance.reserved));
-      const [limit, spent] = [this.#limit ?? 0n, micros(balance.spent) ?? 0n];
       answer = { ok: true };
       if (Object.hasOwn(balance.reserved, id)) return undefined;
+      const current = Object.entries(balance.reserved).filter(([other]) => !isEarlier(other, id));
+      const held = sum(current.map(([, one]) => one));
+      const [limit, spent] = [this.#limit ?? 0n, micros(balance.spent) ?? 0n];
       if (spent + held + amount > limit) {
         answer = { ok: false, limit, spent, reserved: held };
         return undefined;
       }
-      const waiting = balance.waiting.filter((run) => run !== id.split('.')[0]);
-      return { ...balance, reserved: { ...balance.reserved, [id]: usd(amount) }, waiting };
+      const reserved = { ...Object.fromEntries(current), [id]: usd(amount) };
+      return { ...balance, reserved, waiting: balance.waiting.filter((run) => run !== runOf(id)) };
     });
     return answer;
   }
@@ -145,6 +146,13 @@ export class TreeAccount {
     });
     return this.#bucket;
   }
+}
+
+const runOf = (id: string): string => id.split('.')[0] ?? '';
+
+/** Whether a reservation was made by an earlier attempt of the same run. */
+function isEarlier(other: string, id: string): boolean {
+  return runOf(other) === runOf(id) && Number(other.split('.')[1]) < Number(id.split('.')[1]);
 }
 
 function sum(amounts: readonly string[]): bigint {
