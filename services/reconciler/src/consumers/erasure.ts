@@ -21,8 +21,9 @@ export const erasureConsumer: ConsumerDefinition<RunAddress> = {
   // One at a time: overwriting holds up appends to the same stream.
   concurrency: 1,
   serialBySubject: true,
-  // Also how often a tombstone comes by that waits for its second look; those must not keep new ones from coming.
-  ackWaitMs: 60_000,
+  // How soon another goes on where a process died; and how often a tombstone comes by that waits for its second look.
+  ackWaitMs: 20_000,
+  // Those that wait must not keep new ones from coming.
   maxAckPending: 100_000,
   faultDelayMs: [500, 15_000],
 };
