@@ -88,8 +88,8 @@ export class KeyKeeper {
     const seen = await this.#visible(caller, keyId);
     refuseExcess(caller, { ...seen, agent_id: seen.agent_id, expires_at: seen.expires_at });
     const made = makeApiKey(seen.env, keyId);
-    const rotate = (record: KeyRecord): KeyRecord =>
-      rotated(record, this.#hasher.hash(made), request, Date.now());
+    const now = Date.now();
+    const rotate = (record: KeyRecord): KeyRecord => rotated(record, this.#hasher.hash(made), request, now);
     const { previous } = rotate(seen);
     await this.audit.append({
       key: seen,
