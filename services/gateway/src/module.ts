@@ -21,13 +21,16 @@ import { OPENAPI_DOCUMENT } from './openapi/openapi.controller.ts';
 import { Readiness } from './ops/readiness.ts';
 import { ProblemFilter } from './problem/problem.filter.ts';
 import { EventPages } from './runs/events/event-pages.ts';
+import { RunControl } from './runs/control/run-control.ts';
 import { RunEraser } from './runs/erase/run-eraser.ts';
 import { Tombstones } from './runs/erase/tombstones.ts';
 import { RunLister } from './runs/list/run-lister.ts';
 import { RunAccess } from './runs/load-run-for.ts';
+import { NudgeSender } from './runs/nudge/nudge-sender.ts';
 import { RunReader } from './runs/read/run-reader.ts';
 import { RunStarter } from './runs/start/run-starter.ts';
 import { RunStopper } from './runs/stop/run-stopper.ts';
+import { RunTree } from './runs/tree/run-tree.ts';
 import { Views } from './runs/views.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { OpenStreams } from './stream/open-streams.ts';
@@ -55,18 +58,21 @@ import { RunStreams } from './stream/run-streams.ts';
     Authenticator,
     EventPages,
     KeyKeeper,
+    NudgeSender,
     OidcTokens,
     OpenStreams,
     Readiness,
     RefusedUses,
     Reservations,
     RunAccess,
+    RunControl,
     RunEraser,
     RunLister,
     RunReader,
     RunStarter,
     RunStopper,
     RunStreams,
+    RunTree,
     Sessions,
     Tombstones,
     Views,

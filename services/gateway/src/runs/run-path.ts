@@ -9,6 +9,9 @@ export const RunId = z
 export const RunPath = z.strictObject({ run_id: RunId });
 export type RunPath = z.infer<typeof RunPath>;
 
+/** An id in a path that the run itself knows, of a call or an approval. */
+export const PathToken = z.string().min(1).max(100);
+
 /** A whole number in a query, as text. */
 export const Whole = (least: number, most: number) =>
   z

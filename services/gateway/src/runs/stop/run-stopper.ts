@@ -1,10 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Refusal } from '@runledger/run';
 import type { RunLog } from '@runledger/run-log';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import { z } from 'zod';
 import type { Principal } from '../../auth/principal.ts';
-import { Problem } from '../../problem/problem.ts';
+import { problemFromRefusal } from '../../problem/from-refusal.ts';
 import { RunAccess } from '../load-run-for.ts';
 
 export const StopRequest = z.strictObject({
@@ -39,13 +38,7 @@ export class RunStopper {
       mode: request.mode ?? 'cooperative',
       reason: request.reason ?? '',
     }));
-    if (done.refusal) throw refused(done.refusal);
+    if (done.refusal) throw problemFromRefusal(done.refusal);
     return { run_id: runId, status: done.run.status, seq: done.run.seq };
   }
-}
-
-function refused(refusal: Refusal): Problem {
-  if (refusal.code === 'run_already_ended') return new Problem('run_already_ended', refusal.detail);
-  if (refusal.code === 'run_not_found') return new Problem('run_not_found', refusal.detail);
-  return new Problem('refused', `${refusal.code}: ${refusal.detail}`);
 }
