@@ -48,8 +48,12 @@ async function measure(setup: SetUp, options: Options, tell: (measured: Measured
   const bench: Bench = { system, raw, ends, template, seconds: options.seconds, rounds: options.rounds };
   for (const one of MEASURES.filter(({ name }) => options.names.includes(name))) {
     const load = loadNow();
-    const { figures, notes = [] } = await one.run(bench);
-    tell({ name: one.name, setup, method: one.method, figures, notes, load: [load, loadNow()] });
+    try {
+      const { figures, notes = [] } = await one.run(bench);
+      tell({ name: one.name, setup, method: one.method, figures, notes, load: [load, loadNow()] });
+    } catch (error) {
+      failed(`${one.name} · ${setup}`, error);
+    }
   }
 }
 
@@ -82,9 +86,16 @@ function revision(): string {
 
 const loadNow = (): number => loadavg()[0] ?? 0;
 
+/** A measure that fails does not take the others with it; the exit code tells. */
+function failed(what: string, error: unknown): void {
+  process.stderr.write(
+    `${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  process.exitCode = 1;
+}
+
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`bench: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exitCode = 1;
+  failed('bench', error);
 }
