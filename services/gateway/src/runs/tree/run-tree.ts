@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Child } from '@runledger/run';
+import { isEnded, type Child, type Run } from '@runledger/run';
 import { RunErased, type RunAddress, type RunLog } from '@runledger/run-log';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import { isId } from '@runledger/wire';
+import { Tombstones } from '../erase/tombstones.ts';
 import { notFound } from '../load-run-for.ts';
 import { nodeOf, type TreeAnswer, type TreeNode } from './tree-answer.ts';
 
@@ -25,7 +26,10 @@ interface Wanted {
 export class RunTree {
   readonly #runLog: RunLog;
 
-  constructor(@Inject(SERVICE_CONTEXT) context: ServiceContext) {
+  constructor(
+    @Inject(SERVICE_CONTEXT) context: ServiceContext,
+    @Inject(Tombstones) private readonly tombstones: Tombstones,
+  ) {
     this.#runLog = context.runLog;
   }
 
@@ -62,16 +66,23 @@ export class RunTree {
 
   async #child({ tenant_id }: RunAddress, { child, parent }: Wanted): Promise<Found> {
     const run_id = child.child_run_id;
-    if (!isId('run_id', run_id)) return { node: absent(child, parent, 'spawned'), children: [] };
+    const run = isId('run_id', run_id) ? await this.#unlessErased({ tenant_id, run_id }) : undefined;
+    if (run === 'erased') return { node: absent(child, parent, 'erased'), children: [] };
+    // A run that names another parent is not this child, whatever the parent says.
+    if (!run || run.status === 'none' || run.parent?.run_id !== parent.run_id)
+      return { node: absent(child, parent, 'spawned'), children: [] };
+    return { node: nodeOf(run, run.status), children: run.children };
+  }
+
+  /** Only a run that has ended can have been erased, and one whose bytes are on their way out cannot be read. */
+  async #unlessErased(address: RunAddress): Promise<Run | 'erased'> {
+    const erased = async (): Promise<boolean> => (await this.tombstones.find(address)) !== undefined;
     try {
-      const { run } = await this.#runLog.load({ tenant_id, run_id });
-      // A run that names another parent is not this child, whatever the parent says.
-      if (run.status === 'none' || run.parent?.run_id !== parent.run_id)
-        return { node: absent(child, parent, 'spawned'), children: [] };
-      return { node: nodeOf(run, run.status), children: run.children };
+      const { run } = await this.#runLog.load(address);
+      return (run.status === 'none' || isEnded(run)) && (await erased()) ? 'erased' : run;
     } catch (error) {
-      if (!(error instanceof RunErased)) throw error;
-      return { node: absent(child, parent, 'erased'), children: [] };
+      if (error instanceof RunErased || (await erased())) return 'erased';
+      throw error;
     }
   }
 }
