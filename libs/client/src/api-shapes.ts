@@ -126,6 +126,65 @@ export interface StopAnswer {
   status: RunStatus;
 }
 
+/** What a change of a run answers: the run after it, `seq` that of its last event. */
+export interface ControlAnswer {
+  run_id: string;
+  status: RunStatus;
+  seq: number;
+}
+
+export interface SentNudge {
+  nudge_id: string;
+  seq: number;
+}
+
+/** Money in US dollars, as a number. */
+export interface RaisedLimits {
+  max_turns?: number | undefined;
+  max_cost_usd?: number | undefined;
+  timeout_s?: number | undefined;
+  max_attempts?: number | undefined;
+}
+
+/** What became of a tool call: do it again, take it as done (with a result, default null), or go on without it. */
+export interface OutcomeChoice {
+  choice: 'retry' | 'mark_done' | 'skip';
+  /** With `mark_done` only. */
+  result?: Json | undefined;
+}
+
+export interface ApprovalDecision {
+  decision: 'approve' | 'deny';
+  reason?: string | undefined;
+}
+
+/** A run of a tree. `spawned`: its parent has it on record and it is not created yet. */
+export interface TreeRun {
+  run_id: string;
+  agent_id: string;
+  status: RunStatus | 'spawned' | 'erased';
+  parent_run_id: string | null;
+  depth: number;
+  stop: { requested_at: string; mode: string; reason: string } | null;
+  /** What the run was at when it saw the stop, and how long that took it. */
+  receipt: {
+    boundary: string;
+    in_flight: { kind: string; name: string; started_at: string }[];
+    latency_ms: number;
+    seq: number;
+  } | null;
+  /** Its children whose end it has not been told of. */
+  waiting_for: string[];
+}
+
+/** `runs`: the run first, then level by level. `truncated`: there are more. */
+export interface RunTree {
+  run_id: string;
+  status: TreeRun['status'];
+  runs: TreeRun[];
+  truncated: boolean;
+}
+
 /** One event as its stored line says. `at` is RFC 3339 UTC with milliseconds. */
 export interface RunEvent {
   seq: number;

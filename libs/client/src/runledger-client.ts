@@ -1,12 +1,18 @@
 import type {
   Agent,
+  ApprovalDecision,
+  ControlAnswer,
   EventPage,
   Health,
+  OutcomeChoice,
   Principal,
+  RaisedLimits,
   Run,
   RunPage,
   RunQuery,
   RunSummary,
+  RunTree,
+  SentNudge,
   StartedRun,
   StartRequest,
   StopAnswer,
@@ -115,13 +121,60 @@ export class RunledgerClient {
     request: { mode?: 'cooperative' | 'kill' | undefined; reason?: string | undefined } = {},
     options: CallOptions = {},
   ): Promise<StopAnswer> {
-    const call = {
-      method: 'POST',
-      path: `${runPath(runId)}/stop`,
-      body: request,
-      signal: options.signal,
-    } as const;
-    return (await this.#http.json<StopAnswer>(call)).value;
+    return this.#post<StopAnswer>(`${runPath(runId)}/stop`, request, options);
+  }
+
+  /** Says something to a run. A repeat with the same key and message is the same nudge. */
+  async nudge(
+    runId: string,
+    message: string,
+    options: CallOptions & { idempotencyKey?: string | undefined } = {},
+  ): Promise<SentNudge> {
+    const headers = { 'idempotency-key': options.idempotencyKey ?? newIdempotencyKey() };
+    return this.#post<SentNudge>(`${runPath(runId)}/nudges`, { message }, options, headers);
+  }
+
+  /** Asks a running run to wait at its next boundary. */
+  async pause(
+    runId: string,
+    request: { reason?: string | undefined } = {},
+    options: CallOptions = {},
+  ): Promise<ControlAnswer> {
+    return this.#post<ControlAnswer>(`${runPath(runId)}/pause`, request, options);
+  }
+
+  async resume(runId: string, options: CallOptions = {}): Promise<ControlAnswer> {
+    return this.#post<ControlAnswer>(`${runPath(runId)}/resume`, {}, options);
+  }
+
+  /** Raises limits; lowering one is refused with `limit_not_raised`. */
+  async raiseLimits(runId: string, limits: RaisedLimits, options: CallOptions = {}): Promise<ControlAnswer> {
+    return this.#post<ControlAnswer>(`${runPath(runId)}/limits`, limits, options);
+  }
+
+  /** Says what became of a tool call whose outcome is not known. */
+  async resolveOutcome(
+    runId: string,
+    callId: string,
+    choice: OutcomeChoice,
+    options: CallOptions = {},
+  ): Promise<ControlAnswer> {
+    return this.#post<ControlAnswer>(`${runPath(runId)}/outcomes/${segment(callId)}`, choice, options);
+  }
+
+  /** The first answer counts; a later one is refused with `approval_already_decided`. */
+  async decideApproval(
+    runId: string,
+    approvalId: string,
+    decision: ApprovalDecision,
+    options: CallOptions = {},
+  ): Promise<ControlAnswer> {
+    return this.#post<ControlAnswer>(`${runPath(runId)}/approvals/${segment(approvalId)}`, decision, options);
+  }
+
+  /** The run and those below it. */
+  async tree(runId: string, options: CallOptions = {}): Promise<RunTree> {
+    return this.#get<RunTree>(`${runPath(runId)}/tree`, undefined, options);
   }
 
   async agents(options: CallOptions = {}): Promise<Agent[]> {
@@ -176,6 +229,16 @@ export class RunledgerClient {
     return (await this.#http.json<T>({ method: 'GET', path, query, signal: options.signal })).value;
   }
 
+  async #post<T>(
+    path: string,
+    body: unknown,
+    options: CallOptions,
+    headers?: Record<string, string>,
+  ): Promise<T> {
+    const call = { method: 'POST', path, body, headers, signal: options.signal } as const;
+    return (await this.#http.json<T>(call)).value;
+  }
+
   async #probe(path: string, options: CallOptions): Promise<Health> {
     const started = performance.now();
     const response = await this.#http.open({ method: 'GET', path, signal: options.signal });
@@ -191,10 +254,13 @@ export class RunledgerClient {
   }
 }
 
-function runPath(runId: string): string {
+const runPath = (runId: string): string => `runs/${segment(runId)}`;
+
+/** An id as one part of a path. */
+function segment(id: string): string {
   // `.` and `..` would be resolved away from the path.
-  if (!/[^.]/.test(runId)) throw new TypeError(`not a run id: ${JSON.stringify(runId)}`);
-  return `runs/${encodeURIComponent(runId)}`;
+  if (!/[^.]/.test(id)) throw new TypeError(`not an id: ${JSON.stringify(id)}`);
+  return encodeURIComponent(id);
 }
 
 function runQuery(query: RunQuery): URLSearchParams {

@@ -9,11 +9,16 @@ const ENDS: Record<string, string> = {
   'run.stopped': 'stopped',
 };
 
+const CONTROLS = ['nudges', 'pause', 'resume', 'limits', 'outcomes', 'approvals'];
+
 /** A run as a gateway would know it: its stored lines, and what people read of it. */
 export class PlayedRun extends EventEmitter {
   readonly lines: string[] = [];
   readonly fields: Record<string, unknown> = {};
   status = 'running';
+
+  /** What `GET /runs/{run_id}/tree` answers. */
+  tree: Record<string, unknown> = {};
 
   constructor(readonly run_id: string) {
     super();
@@ -191,6 +196,8 @@ export class PlayedGateway {
       return answerJson(res, 404, { code: 'run_not_found', title: 'Not found', detail: `no run ${second}` });
     if (third === '') return answerJson(res, 200, run.document());
     if (third === 'stop') return this.#stop(run, res);
+    if (third === 'tree') return answerJson(res, 200, run.tree);
+    if (CONTROLS.includes(third)) return this.#control(run, third, res);
     if (third === 'events') return events(run, asked, res);
     if (third === 'stream') return stream(run, asked, res);
     return answerJson(res, 404, { code: 'not_found', title: 'Not found', detail: asked.path });
@@ -207,15 +214,28 @@ export class PlayedGateway {
   }
 
   #stop(run: PlayedRun, res: ServerResponse): void {
-    if (run.ended)
-      return answerJson(res, 409, {
-        code: 'run_already_ended',
-        title: 'Conflict',
-        detail: `the run is ${run.status}`,
-      });
+    if (run.ended) return refuseEnded(run, res);
     run.status = 'stopping';
     answerJson(res, 202, { run_id: run.run_id, status: 'stopping' });
   }
+
+  #control(run: PlayedRun, what: string, res: ServerResponse): void {
+    if (run.ended) return refuseEnded(run, res);
+    const { run_id, status, lines } = run.append(`played.${what}`);
+    answerJson(
+      res,
+      202,
+      what === 'nudges' ? { nudge_id: 'n1', seq: lines.length } : { run_id, status, seq: lines.length },
+    );
+  }
+}
+
+function refuseEnded(run: PlayedRun, res: ServerResponse): void {
+  answerJson(res, 409, {
+    code: 'run_already_ended',
+    title: 'Conflict',
+    detail: `the run is ${run.status}`,
+  });
 }
 
 function events(run: PlayedRun, asked: Asked, res: ServerResponse): void {

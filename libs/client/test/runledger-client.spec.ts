@@ -167,6 +167,42 @@ describe('reading', () => {
     await expect(client.stop('r1')).rejects.toMatchObject({ status: 409, code: 'run_already_ended' });
   });
 
+  it('steers a run: each call is one request with what was said', async () => {
+    gateway.run('r1').append('run.requested');
+    const answer = (seq: number) => ({ run_id: 'r1', status: 'running', seq });
+    expect(await client.pause('r1', { reason: 'lunch' })).toEqual(answer(2));
+    expect(await client.resume('r1')).toEqual(answer(3));
+    expect(await client.raiseLimits('r1', { max_cost_usd: 2 })).toEqual(answer(4));
+    expect(await client.resolveOutcome('r1', 'c/1', { choice: 'mark_done', result: null })).toEqual(
+      answer(5),
+    );
+    expect(await client.decideApproval('r1', 'a1', { decision: 'deny', reason: 'no' })).toEqual(answer(6));
+    expect(gateway.asked.map(({ method, path, body }) => [method, path, JSON.parse(body)])).toEqual([
+      ['POST', '/runs/r1/pause', { reason: 'lunch' }],
+      ['POST', '/runs/r1/resume', {}],
+      ['POST', '/runs/r1/limits', { max_cost_usd: 2 }],
+      ['POST', '/runs/r1/outcomes/c%2F1', { choice: 'mark_done', result: null }],
+      ['POST', '/runs/r1/approvals/a1', { decision: 'deny', reason: 'no' }],
+    ]);
+    await expect(client.resolveOutcome('r1', '..', { choice: 'skip' })).rejects.toThrow(TypeError);
+  });
+
+  it('sends a nudge again under the same key when the answer was lost', async () => {
+    gateway.run('r1');
+    gateway.next(/nudges$/, drop);
+    expect(await client.nudge('r1', 'hurry')).toEqual({ nudge_id: 'n1', seq: 1 });
+    const [first, second] = gateway.askedFor(/nudges$/);
+    expect(first?.headers['idempotency-key']).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);
+    expect(second?.headers['idempotency-key']).toBe(first?.headers['idempotency-key']);
+    expect(JSON.parse(second?.body ?? '')).toEqual({ message: 'hurry' });
+  });
+
+  it('reads the tree of a run', async () => {
+    const tree = { run_id: 'r1', status: 'running', runs: [], truncated: false };
+    gateway.run('r1').tree = tree;
+    expect(await client.tree('r1')).toEqual(tree);
+  });
+
   it('takes a readiness of 503 for an answer', async () => {
     gateway.next(/readyz/, (_asked, res) => answerJson(res, 503, { checks: { broker: 'down' } }));
     expect(await client.ready()).toMatchObject({

@@ -3,11 +3,16 @@ import { agentsCommand } from './commands/agents.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { eventsCommand } from './commands/events.ts';
 import { keysCommand } from './commands/keys.ts';
+import { limitsCommand } from './commands/limits.ts';
 import { listCommand } from './commands/list.ts';
+import { nudgeCommand } from './commands/nudge.ts';
+import { pauseCommand, resumeCommand } from './commands/pause.ts';
+import { resolveCommand } from './commands/resolve.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
 import { stopCommand } from './commands/stop.ts';
+import { treeCommand } from './commands/tree.ts';
 import { watchCommand } from './commands/watch.ts';
 import type { Perform } from './verb.ts';
 import { VERSION } from './version.ts';
@@ -44,6 +49,12 @@ export function createProgram(perform: Perform): Command {
     listCommand,
     eventsCommand,
     stopCommand,
+    nudgeCommand,
+    pauseCommand,
+    resumeCommand,
+    limitsCommand,
+    treeCommand,
+    resolveCommand,
     agentsCommand,
     keysCommand,
     doctorCommand,
