@@ -22,7 +22,7 @@ describe('trees of runs', () => {
 
   async function eventsOf(runId: string): Promise<{ type: string; data: Record<string, unknown> }[]> {
     const { events } = await ann.events(runId, { limit: 1_000 });
-    return events as unknown as { type: string; data: Record<string, unknown> }[];
+    return events;
   }
 
   async function childrenOf(runId: string): Promise<string[]> {
