@@ -31,7 +31,7 @@ function granted(): string[] {
 
 describe('the durables of the services', () => {
   it('are those under `consumers` in proto/subjects.yaml: any other is refused by the broker', () => {
-    expect(defined()).toContain('run-scheduler RUNS.run-scheduler-admission');
+    expect(defined()).toContain('run-scheduler RUNS.run-scheduler-runs');
     expect(defined().sort()).toEqual(granted().sort());
   });
 });

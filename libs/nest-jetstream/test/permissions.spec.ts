@@ -127,12 +127,12 @@ describe('what each service may do at the broker', () => {
     const scheduler = connections[LAYOUT_SERVICES.indexOf('run-scheduler')] as Broker;
     const make = async (config: object): Promise<unknown> => {
       const answer = await scheduler.nc.request(
-        '$JS.API.CONSUMER.CREATE.RUNS.run-scheduler-admission.runs.*.*',
+        '$JS.API.CONSUMER.CREATE.RUNS.run-scheduler-runs.runs.*.*',
         JSON.stringify({
           stream_name: 'RUNS',
           config: {
-            name: 'run-scheduler-admission',
-            durable_name: 'run-scheduler-admission',
+            name: 'run-scheduler-runs',
+            durable_name: 'run-scheduler-runs',
             filter_subject: 'runs.*.*',
             ack_policy: 'explicit',
             deliver_policy: 'all',

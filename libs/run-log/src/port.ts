@@ -94,6 +94,11 @@ export interface RunLog {
     after: number,
     limit: number,
   ): Promise<{ lines: StoredLine[]; last_seq: number; ended: boolean; digest: string }>;
+  /** Everything stored after `after`, as of the call: one look at the leader, then the stored commits in order. */
+  replay(
+    address: RunAddress,
+    after: number,
+  ): Promise<{ last_seq: number; ended: boolean; digest: string; batches: AsyncIterable<StoredLine[]> }>;
   /** Replay, then live, without gap or repeat; returns after the terminal event's batch. Batches are in order. */
   follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]>;
   /** Every stored commit of every run, oldest first, up to what is stored when the call begins (for rebuilds and sweeps). */

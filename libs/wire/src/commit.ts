@@ -103,12 +103,14 @@ export function buildCommit(
     checkpoint: number;
     number: number;
     parent?: string | undefined;
+    /** The events encoded, where that has been done already. */
+    lines?: string[];
   },
 ): Commit {
   const first = events[0];
   const last = events.at(-1);
   if (!first || !last) throw new Error('a commit has at least one event');
-  const lines = events.map(encodeEvent);
+  const lines = origin.lines ?? events.map(encodeEvent);
   return {
     first: first.seq,
     last: last.seq,

@@ -3,13 +3,12 @@ import { SERVICE_CONTEXT, type ServiceContext, type ServiceDefinition } from '@r
 import { Admission } from './admission/admission.ts';
 import { QueuePositions } from './admission/queue-positions.ts';
 import { repairGrants } from './admission/repair.ts';
-import { AdmissionConsumer } from './consumers/admission.ts';
 import { DueConsumer } from './consumers/due.ts';
-import { ReactionsConsumer } from './consumers/reactions.ts';
+import { RunsConsumer } from './consumers/runs.ts';
 import { Reactions } from './reactions/reactions.ts';
 
 @Module({
-  controllers: [AdmissionConsumer, DueConsumer, ReactionsConsumer],
+  controllers: [DueConsumer, RunsConsumer],
   providers: [
     {
       provide: Reactions,

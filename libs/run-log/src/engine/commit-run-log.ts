@@ -202,6 +202,29 @@ export class CommitRunLog implements RunLog {
     return new LogUnavailable('log_unavailable', `event ${seq} of run ${address.run_id} cannot be read`);
   }
 
+  async replay(
+    address: RunAddress,
+    after: number,
+  ): Promise<{ last_seq: number; ended: boolean; digest: string; batches: AsyncIterable<StoredLine[]> }> {
+    const { last, ...tail } = await tailOf(this.store, address);
+    return { ...tail, batches: this.#complete(address, after, last) };
+  }
+
+  /** Fails rather than leave out what should be there. */
+  async *#complete(
+    address: RunAddress,
+    after: number,
+    last: StoredCommit | undefined,
+  ): AsyncIterable<StoredLine[]> {
+    if (!last) return;
+    let next = after + 1;
+    for await (const batch of linesAfter(this.store, this.#bookmarks, address, { after, last })) {
+      if (batch.length > 0 && batch[0]?.seq !== next) throw await this.#missing(address, next);
+      next += batch.length;
+      yield batch;
+    }
+  }
+
   async *follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]> {
     const feed = this.#feed(address);
     const observer = feed.join();

@@ -35,7 +35,13 @@ export interface CommitStore {
   /** Expects `expectation` to be the run's last stream sequence (0: no such run). Throws LogUnavailable `log_full` when refused for space. */
   append(address: RunAddress, commit: EncodedCommit, expectation: number): Promise<Appended>;
   /** Live copies: at most once each, possibly with holes; `onGap` when copies may have been lost. */
-  watch(address: RunAddress, onCommit: (commit: LiveCommit) => void, onGap: () => void): Watch;
+  watch(
+    address: RunAddress,
+    onCommit: (commit: LiveCommit) => void,
+    onGap: () => void,
+    /** Commits that are not to be decoded: the watcher's own. */
+    skip?: (commitId: string) => boolean,
+  ): Watch;
   /** Every commit of every run stored so far, oldest first. */
   scan(): AsyncIterable<{ address: RunAddress; commit: StoredCommit }>;
   putBlob(key: string, text: string): Promise<void>;

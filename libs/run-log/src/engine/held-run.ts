@@ -34,9 +34,10 @@ const MAX_BATCH_BYTES = 200 * 1024;
 const BACK_TO_BACK = 8;
 const GAP_MS = 20;
 const RECHECK_MS = 15_000;
-/** A run that is over sooner never needs to look for what others appended while it began. */
+/** A run that is over sooner never needs to hear what others append: the fence tells it. */
 const FIRST_LOOK_MS = 50;
 const CHECKPOINT_EVERY = 500;
+const REMEMBERED_COMMITS = 64;
 /** Progress is refused this close to the broker's cap, so that the end always fits. */
 export const COMMIT_RESERVE = 100;
 
@@ -48,6 +49,8 @@ interface Queued {
 
 interface Batch {
   events: RunEvent[];
+  /** The events as they will be stored. */
+  lines: string[];
   run: Run;
   taken: Queued[];
 }
@@ -75,7 +78,7 @@ export class HeldRunWriter implements HeldRun {
   #checkpointedAt: number;
   #backToBack = 0;
   #landedAt = 0;
-  readonly #watch: Watch;
+  #watch: Watch | undefined;
   readonly #recheck: NodeJS.Timeout;
   readonly #firstLook: NodeJS.Timeout;
 
@@ -83,18 +86,21 @@ export class HeldRunWriter implements HeldRun {
     this.address = options.address;
     this.#at = options.loaded;
     this.#checkpointedAt = options.loaded.checkpoint === 0 ? 0 : options.loaded.run.seq;
-    this.#watch = options.store.watch(
-      options.address,
-      (commit) => this.#onLive(commit),
-      () => this.#fallBehind(),
-    );
-    // What landed between the load and the subscription is read once the subscription stands.
-    this.#firstLook = setTimeout(
-      () => void this.#watch.ready.catch(() => undefined).then(() => this.#fallBehind()),
-      FIRST_LOOK_MS,
-    );
+    this.#firstLook = setTimeout(() => this.#listen(), FIRST_LOOK_MS);
     this.#recheck = setInterval(() => this.#fallBehind(), RECHECK_MS);
     this.#recheck.unref();
+  }
+
+  /** What landed between the load and the subscription is read once the subscription stands. */
+  #listen(): void {
+    if (isEnded(this.#at.run)) return;
+    this.#watch = this.options.store.watch(
+      this.address,
+      (commit) => this.#onLive(commit),
+      () => this.#fallBehind(),
+      (commitId) => this.#mine.has(commitId),
+    );
+    void this.#watch.ready.catch(() => undefined).then(() => this.#fallBehind());
   }
 
   get run(): Run {
@@ -135,7 +141,7 @@ export class HeldRunWriter implements HeldRun {
     this.#fail(new HoldLost('released', 'the hold was released'));
     clearInterval(this.#recheck);
     clearTimeout(this.#firstLook);
-    this.#watch.close();
+    this.#watch?.close();
     this.options.onReleased();
   }
 
@@ -170,7 +176,7 @@ export class HeldRunWriter implements HeldRun {
     if (batch.events.length === 0) return this.#answerWithoutEvents();
     await this.#leaveGap();
     const commit = this.#build(batch);
-    this.#mine.add(commit.commit_id);
+    this.#rememberMine(commit.commit_id);
     try {
       const landed = await land(this.options.store, {
         address: this.address,
@@ -191,8 +197,6 @@ export class HeldRunWriter implements HeldRun {
     } catch (error) {
       this.#queue.unshift(...batch.taken);
       throw error;
-    } finally {
-      this.#mine.delete(commit.commit_id);
     }
   }
 
@@ -209,14 +213,16 @@ export class HeldRunWriter implements HeldRun {
 
   /** Decides queued commands in order until one has nothing to append, the commit is full or the run ends. */
   #takeBatch(): Batch {
-    const batch: Batch = { events: [], run: this.#at.run, taken: [] };
+    const batch: Batch = { events: [], lines: [], run: this.#at.run, taken: [] };
+    const now = new Date().toISOString();
     let bytes = 0;
     while (this.#queue.length > 0) {
       const next = this.#queue[0] as Queued;
       const decision = this.#decide(next.command, batch.run);
       if (decision.refusal || decision.events.length === 0) break;
-      const events = number(batch.run, decision.events, new Date().toISOString());
-      const size = events.reduce((sum, event) => sum + Buffer.byteLength(encodeEvent(event)) + 1, 0);
+      const events = number(batch.run, decision.events, now);
+      const lines = events.map(encodeEvent);
+      const size = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
       if (size > MAX_BATCH_BYTES) {
         this.#queue.shift();
         next.reject(
@@ -229,6 +235,7 @@ export class HeldRunWriter implements HeldRun {
       this.#queue.shift();
       batch.taken.push(next);
       batch.events.push(...events);
+      batch.lines.push(...lines);
       batch.run = events.reduce(evolve, batch.run);
     }
     this.#addCheckpoint(batch);
@@ -258,6 +265,7 @@ export class HeldRunWriter implements HeldRun {
     if (decision.refusal) return;
     const events = number(batch.run, decision.events, new Date().toISOString());
     batch.events.push(...events);
+    batch.lines.push(...events.map(encodeEvent));
     batch.run = events.reduce(evolve, batch.run);
   }
 
@@ -269,7 +277,14 @@ export class HeldRunWriter implements HeldRun {
       checkpoint: this.#at.checkpoint,
       number: this.#at.commits + 1,
       parent: this.#at.run.parent?.run_id,
+      lines: batch.lines,
     });
+  }
+
+  /** A live copy of an own commit comes soon after its acknowledgement, or not at all. */
+  #rememberMine(commitId: string): void {
+    this.#mine.add(commitId);
+    if (this.#mine.size > REMEMBERED_COMMITS) this.#mine.delete(this.#mine.values().next().value as string);
   }
 
   async #leaveGap(): Promise<void> {

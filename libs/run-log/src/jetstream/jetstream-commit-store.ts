@@ -149,11 +149,17 @@ export class JetStreamCommitStore implements CommitStore {
     return readAck(answer);
   }
 
-  watch(address: RunAddress, onCommit: (commit: LiveCommit) => void, onGap: () => void): Watch {
+  watch(
+    address: RunAddress,
+    onCommit: (commit: LiveCommit) => void,
+    onGap: () => void,
+    skip?: (commitId: string) => boolean,
+  ): Watch {
     const { nc } = this.connection;
     const subscription = nc.subscribe(liveSubject(address.tenant_id, address.run_id), {
       callback: (error, message) => {
         if (error) return onGap();
+        if (skip?.(message.headers?.get('Run-Commit') ?? '')) return;
         try {
           onCommit(liveCommit(message));
         } catch {

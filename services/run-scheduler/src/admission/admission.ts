@@ -16,7 +16,7 @@ import { grantable, type AdmissionEntry, type AdmissionLimits } from './entry.ts
 import { LedgerMoved, TenantLedger } from './ledger.ts';
 
 const MOVED_RETRIES = 20;
-/** When a message could not be published, the run is looked at again. */
+/** When a run is looked at again, after its message could not be published and after its grant. */
 const REPEAT_MS = 2_000;
 
 export interface AdmissionParts {
@@ -91,13 +91,21 @@ export class Admission {
       if (next.some((candidate) => candidate.run_id === run.run_id)) await grant.now(ledger, entry);
       else if (!known || known.dispatch < dispatch) await ledger.put(entry);
     });
-    await this.#undoIfGone(address);
+    this.#lookAgain(address);
   }
 
-  /** A run that ended while it was being admitted would keep its slot: its end may have been handled before the grant. */
-  async #undoIfGone(address: RunAddress): Promise<void> {
-    const { run } = await this.parts.runLog.load(address);
-    if (run.ended_at !== null) await this.release(address);
+  /**
+   * A run that ended while it was being admitted would keep its slot: its end may have been handled before the grant.
+   * That is rare and does not hurry, so it is looked at later, and only while the slot is still taken. A crash before
+   * then is covered by the next start, which looks at every grant.
+   */
+  #lookAgain(address: RunAddress): void {
+    const look = async (): Promise<void> => {
+      if (!this.#ledgers.get(address.tenant_id)?.entries.has(address.run_id)) return;
+      const { run } = await this.parts.runLog.load(address);
+      if (run.ended_at !== null) await this.release(address);
+    };
+    setTimeout(() => void look().catch(() => this.#lookAgain(address)), REPEAT_MS).unref();
   }
 
   async #redispatch(address: RunAddress): Promise<void> {

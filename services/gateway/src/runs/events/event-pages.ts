@@ -6,7 +6,8 @@ import { decodeEvent } from '@runledger/wire';
 import { refuseCursorBeyond } from '../cursor.ts';
 import { notFound } from '../load-run-for.ts';
 
-const PAGE = 1_000;
+/** Characters sent at once, so that small commits do not become small writes. */
+const CHUNK = 64 * 1024;
 
 export interface EventPage {
   events: unknown[];
@@ -35,27 +36,35 @@ export class EventPages {
     };
   }
 
-  /** Lines after `after`, at most `limit`, as NDJSON, up to the run's last event as of now. The first page is read before anything is sent. */
+  /** Lines after `after`, at most `limit`, as NDJSON, up to the run's last event as of now: commit by commit, as stored. */
   async lines(address: RunAddress, after: number, limit: number): Promise<Readable> {
-    const first = await this.#runLog.page(address, after, Math.min(limit, PAGE));
-    if (first.last_seq === 0) throw notFound(address.run_id);
-    refuseCursorBeyond(after, first.last_seq);
-    return Readable.from(this.#chunks(address, first, limit), { objectMode: false });
+    const { last_seq, batches } = await this.#runLog.replay(address, after);
+    if (last_seq === 0) throw notFound(address.run_id);
+    refuseCursorBeyond(after, last_seq);
+    const chunks = chunksOf(batches, limit)[Symbol.asyncIterator]();
+    // The first chunk is read before anything is sent: what fails until then is still an answer of its own.
+    const first = await chunks.next();
+    return Readable.from(continued(first, chunks), { objectMode: false });
   }
+}
 
-  async *#chunks(
-    address: RunAddress,
-    first: { lines: StoredLine[]; last_seq: number },
-    limit: number,
-  ): AsyncGenerator<string> {
-    let { lines } = first;
-    let sent = 0;
-    while (lines.length > 0) {
-      yield lines.map((stored) => `${stored.line}\n`).join('');
-      sent += lines.length;
-      const last = lines.at(-1)?.seq ?? first.last_seq;
-      if (last >= first.last_seq || sent >= limit) return;
-      ({ lines } = await this.#runLog.page(address, last, Math.min(limit - sent, PAGE)));
-    }
+async function* chunksOf(batches: AsyncIterable<StoredLine[]>, limit: number): AsyncGenerator<string> {
+  let left = limit;
+  let text = '';
+  for await (const batch of batches) {
+    for (const stored of batch.slice(0, left)) text += `${stored.line}\n`;
+    left -= batch.length;
+    if (text.length < CHUNK && left > 0) continue;
+    yield text;
+    text = '';
+    if (left <= 0) return;
   }
+  if (text !== '') yield text;
+}
+
+async function* continued(
+  first: IteratorResult<string>,
+  rest: AsyncIterator<string>,
+): AsyncGenerator<string> {
+  for (let next = first; !next.done; next = await rest.next()) yield next.value;
 }
