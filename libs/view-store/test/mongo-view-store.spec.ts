@@ -186,6 +186,8 @@ const newDatabase = (): string => `views_${randomBytes(6).toString('hex')}`;
   it('that is not there yet is no obstacle to opening', async () => {
     await server.kill();
     const early = await openMongoViewStore({ url: server.url });
+    // Waits for as long as the driver does, until it has given up.
+    await expect(early.put(sampleView(1), 0)).rejects.toBeInstanceOf(ViewsUnavailable);
     await expect(early.needsRebuild()).rejects.toBeInstanceOf(ViewsUnavailable);
     await server.restart();
     await waitFor(() => early.needsRebuild(), { describe: 'the store to answer', timeoutMs: 20_000 });

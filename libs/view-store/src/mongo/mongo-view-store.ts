@@ -184,7 +184,8 @@ class MongoViewStore implements ViewStore {
   }
 
   async #prepare(): Promise<void> {
-    this.#prepared ??= prepareSchema(this.#collections);
+    // A first connection that failed leaves the client closed, unless it is told to connect again.
+    this.#prepared ??= this.#client.connect().then(() => prepareSchema(this.#collections));
     try {
       await this.#prepared;
     } catch (error) {
