@@ -1,14 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { bootstrap } from '@runledger/nest-jetstream';
 import { LAYOUT } from '@runledger/proto';
-import { freePort, startBroker } from '@runledger/testkit';
+import { freePort, startBroker, waitFor } from '@runledger/testkit';
 import { adminOf, Cell, launch, seed } from '../cell.ts';
 import type { Drill } from '../drill.ts';
 import { Load } from '../load.ts';
 import { LogAudit } from '../log-audit.ts';
 import { allEnded, checkLog, checkSuccess, checkViews } from '../verdict.ts';
 
-const ALONE_MS = 5_000;
+const EMPTY_MS = 5_000;
 
 /** Services may be there before the broker, and the broker before its streams. */
 export const startingOrder: Drill = {
@@ -19,8 +19,14 @@ export const startingOrder: Drill = {
     const port = await freePort();
     const url = `nats://127.0.0.1:${port}`;
     const launched = await launch(cleanup, url, {});
-    await pause(ALONE_MS);
-    const alive = await Promise.all(launched.processes.map((process) => process.ask('/healthz')));
+    let alive: number[] = [];
+    await waitFor(
+      async () => {
+        alive = await Promise.all(launched.processes.map((process) => process.ask('/healthz')));
+        return alive.every((status) => status === 200);
+      },
+      { timeoutMs: 60_000, everyMs: 200, describe: 'every service to be alive' },
+    ).catch(() => undefined);
     const ready = await Promise.all(launched.processes.map((process) => process.ask('/readyz')));
     figures.exactly(
       'services alive without a broker',
@@ -32,7 +38,7 @@ export const startingOrder: Drill = {
     cleanup.add('broker', () => server.stop());
     const broker = await adminOf(cleanup, url);
     say('the broker is there, empty');
-    await pause(ALONE_MS / 2);
+    await pause(EMPTY_MS);
     figures.none(
       'services that gave up on an empty broker',
       launched.processes.filter((process) => !process.runs).map((process) => process.name),
