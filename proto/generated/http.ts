@@ -698,6 +698,8 @@ export interface operations {
                             max_cost_usd?: number;
                             timeout_s?: number;
                             max_attempts?: number;
+                            /** @enum {string} */
+                            on_budget?: "wait" | "fail";
                         };
                         builtin?: string;
                         code?: string;
@@ -931,6 +933,8 @@ export interface operations {
                             max_cost_usd?: number;
                             timeout_s?: number;
                             max_attempts?: number;
+                            /** @enum {string} */
+                            on_budget?: "wait" | "fail";
                         };
                         builtin?: string;
                         code?: string;

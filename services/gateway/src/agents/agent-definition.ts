@@ -25,6 +25,9 @@ export const AgentLimits = z.strictObject({
   max_attempts: z.int().min(1).max(20).optional(),
 });
 
+/** `on_budget`: what a run does at its cap: wait for a higher one (the default), or fail. */
+const DefinedLimits = AgentLimits.extend({ on_budget: z.enum(['wait', 'fail']).optional() });
+
 const Tool = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must match [A-Za-z0-9_-]{1,64}'),
   kind: z.enum(['http', 'builtin', 'mcp']),
@@ -64,7 +67,7 @@ const Fields = z.strictObject({
     .array(z.strictObject({ key: envKey, value: text(32_768), description: text(1_000).optional() }))
     .max(100)
     .optional(),
-  limits: AgentLimits.optional(),
+  limits: DefinedLimits.optional(),
   builtin: z
     .string()
     .regex(/^[a-z0-9-]{1,64}$/, 'must be the name of an engine')

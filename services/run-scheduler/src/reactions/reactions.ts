@@ -13,7 +13,8 @@ import {
 } from '@runledger/run';
 import type { RunAddress, RunLog } from '@runledger/run-log';
 import type { Broker } from '@runledger/nest-jetstream';
-import { decodeEvent, SCHEMA } from '@runledger/wire';
+import { Kvm, type KV } from '@nats-io/kv';
+import { admissionKey, decodeEvent, SCHEMA } from '@runledger/wire';
 import { setTimer } from '../timers/timer-queue.ts';
 
 type StopChild = Extract<Reaction, { type: 'stop_child' }>;
@@ -21,6 +22,8 @@ type StopChild = Extract<Reaction, { type: 'stop_child' }>;
 const NO_LIMITS = { max_turns: null, max_cost_usd: null, timeout_s: null, max_attempts: 1 };
 
 export class Reactions {
+  #bucket: Promise<KV> | undefined;
+
   constructor(
     private readonly runLog: RunLog,
     private readonly broker: Broker,
@@ -30,8 +33,10 @@ export class Reactions {
   async follow(address: RunAddress, events: readonly RunEvent[]): Promise<void> {
     const { run } = await this.runLog.load(address);
     if (run.status === 'none') return;
-    for (const event of events)
+    for (const event of events) {
       for (const reaction of react(event, run)) await this.#do(address, run, reaction);
+      if (event.type === 'limits.raised' && run.parent === null) await this.#wakeTree(address);
+    }
   }
 
   async #do({ tenant_id }: RunAddress, run: Run, reaction: Reaction): Promise<void> {
@@ -47,6 +52,26 @@ export class Reactions {
       default:
         return;
     }
+  }
+
+  /** Runs below a root that wait for its money: a raise of the root's limit is what they waited for. */
+  async #wakeTree({ tenant_id, run_id }: RunAddress): Promise<void> {
+    const account = await (await this.#budget()).get(admissionKey(tenant_id, run_id));
+    if (account?.operation !== 'PUT') return;
+    const { waiting = [] } = account.json<{ waiting?: string[] }>();
+    for (const member of waiting)
+      await this.runLog.execute({ tenant_id, run_id: member }, () => ({
+        type: 'UnparkRun',
+        reason: 'budget',
+      }));
+  }
+
+  #budget(): Promise<KV> {
+    this.#bucket ??= new Kvm(this.broker.js).open('budget').catch((error: unknown) => {
+      this.#bucket = undefined;
+      throw error;
+    });
+    return this.#bucket;
   }
 
   /** A child that its parent lists but nobody created is created as stopped, so that a late creation is refused. */
