@@ -34,7 +34,8 @@ export class RunsConsumer {
     decode: decodeRunCommit,
     concurrency: 256,
     serialBySubject: true,
-    ackWaitMs: 30_000,
+    // Also how long a run waits whose delivery was lost with its link: handlers keep theirs for as long as they take.
+    ackWaitMs: 10_000,
     maxAckPending: 10_000,
   })
   async handle({ data: { address, landmark, causes }, delivery }: Delivery<RunCommit>): Promise<void> {
