@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RunledgerClient } from '@runledger/client';
 import { startCell, type Cell } from './cell.ts';
-import { openStream } from './sse.ts';
+import { openStream, type OpenStream } from './sse.ts';
 
 const WAVES = 5;
 const RUNS = 4;
@@ -38,7 +38,7 @@ describe('attaching at random moments', () => {
       Array.from({ length: OBSERVERS }, async (_, index) => {
         const run_id = runs[index % RUNS]?.run_id ?? '';
         await pause(Math.random() * TICKS * 10);
-        const stream = await openStream(`${cell.url}/runs/${run_id}/stream`, key);
+        const stream = await attach(`${cell.url}/runs/${run_id}/stream`);
         await stream.ended;
         return { run_id, lines: stream.frames.map((frame) => frame.data) };
       }),
@@ -50,6 +50,15 @@ describe('attaching at random moments', () => {
       const ofRun = observed.filter((one) => one.run_id === run_id);
       expect(ofRun).toHaveLength(OBSERVERS / RUNS);
       for (const { lines } of ofRun) expect(digestOf(lines)).toBe(digest);
+    }
+  };
+
+  /** A gateway that has too much to do at the moment says so; a client comes again. */
+  const attach = async (url: string): Promise<OpenStream> => {
+    for (;;) {
+      const stream = await openStream(url, key);
+      if (stream.status !== 503) return stream;
+      await pause(100);
     }
   };
 

@@ -70,7 +70,8 @@ describe('the documentation', () => {
       if (method !== undefined) routes.push(`${method.toUpperCase()} ${path}`);
     }
     expect(routes).toContain('POST /agents/run-code/start');
-    expect(found(text('docs/reference/http-api.md'), /^### `([A-Z]+ \/\S*)`$/gm)).toEqual(routes.sort());
+    const reference = ['http-api', 'api-keys'].map((page) => text(`docs/reference/${page}.md`)).join('\n');
+    expect(found(reference, /^##+ `([A-Z]+ \/\S*)`$/gm)).toEqual(routes.sort());
   });
 
   it('has every verb of the CLI', () => {
@@ -79,7 +80,7 @@ describe('the documentation', () => {
     );
     expect(verbs).toContain('watch');
     for (const verb of verbs)
-      expect(text('docs/reference/cli.md')).toMatch(new RegExp(`^\\| \`(agents )?${verb}\\b`, 'm'));
+      expect(text('docs/reference/cli.md')).toMatch(new RegExp(`^\\| \`(agents |keys )?${verb}\\b`, 'm'));
   });
 
   it.each(pages)('%s links to what is there', (page) => {

@@ -4,7 +4,7 @@ import { RunledgerClient, type FollowOptions, type Reconnect, type StoredEvent }
 import { answerJson, frameOf, PlayedGateway, sse, type Answer, type PlayedRun } from './played-gateway.ts';
 
 const RUN = '01JD0000000000000000000000';
-const QUICK = { watchdogMs: 150, reconnectMs: { first: 5, cap: 20 }, pollLadder: [5, 10] };
+const QUICK = { watchdogMs: 1_000, reconnectMs: { first: 5, cap: 20 }, pollLadder: [5, 10] };
 
 let gateway: PlayedGateway;
 let client: RunledgerClient;
@@ -103,7 +103,7 @@ describe('following a run', () => {
     gateway.next(STREAM, (_asked, res) => void sse(res).write(frames(0, 2)));
     const onReconnect = ({ reason }: Reconnect): void => void reasons.push(reason);
     expect(await collect(client.follow(RUN, { ...QUICK, onReconnect }))).toEqual(lines);
-    expect(reasons).toEqual(['no byte for 150 ms']);
+    expect(reasons).toEqual(['no byte for 1000 ms']);
     expect(gateway.askedFor(STREAM)[1]?.headers['last-event-id']).toBe('2');
   });
 

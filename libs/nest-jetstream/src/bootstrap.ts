@@ -5,7 +5,7 @@ import {
   type StreamConfig,
   type StreamUpdateConfig,
 } from '@nats-io/jetstream';
-import { nanos } from '@nats-io/transport-node';
+import { errors, nanos } from '@nats-io/transport-node';
 import type { BucketLayout, Layout, ObjectStoreLayout, StreamLayout } from './layout.ts';
 import type { Broker } from './port.ts';
 
@@ -30,6 +30,8 @@ type Wanted = Partial<StreamConfig> & { name: string };
 const LAYOUT_VERSION = 'runledger_layout';
 const SMALLEST_DEFAULT_BYTES = 32 * 1024 * 1024;
 const LOG = 'RUNS';
+/** Of 5 s each. */
+const ATTEMPTS = 12;
 
 const NOT_FOUND = 10059;
 const NAME_IN_USE = 10058;
@@ -115,7 +117,20 @@ function objectStoreConfig({ store, description }: ObjectStoreLayout): Wanted {
   };
 }
 
+/** A cluster that has just begun may take a while to answer; what was asked for twice is made once. */
 async function ensure(jsm: JetStreamManager, wanted: Wanted, options: BootstrapOptions): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ensureOnce(jsm, wanted, options);
+    } catch (error) {
+      const cause = (error as { cause?: unknown }).cause;
+      const silent = cause instanceof errors.TimeoutError || cause instanceof errors.RequestError;
+      if (!silent || attempt >= ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function ensureOnce(jsm: JetStreamManager, wanted: Wanted, options: BootstrapOptions): Promise<void> {
   try {
     const existing = await find(jsm, wanted.name);
     if (existing) return await change(jsm, existing, wanted, options);

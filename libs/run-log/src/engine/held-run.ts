@@ -5,7 +5,8 @@
  * 1. A command is decided against everything that is known to be stored plus what its own commit holds before it.
  * 2. A refused append is not fired: what landed is folded, and the same commands are decided again.
  * 3. The writer lets go only when the run has ended or the latest `run.started` is not its own.
- * 4. After 8 commits back to back it leaves a gap of 20 ms, so that other writers are not starved.
+ * 4. After 8 commits back to back it leaves a gap of 20 ms, or longer where appends are slow, so that other writers are
+ *    not starved.
  * 5. Every foreign event reaches the listeners once, in order.
  */
 import {
@@ -33,6 +34,9 @@ import { backoff, pause } from './pacing.ts';
 const MAX_BATCH_BYTES = 200 * 1024;
 const BACK_TO_BACK = 8;
 const GAP_MS = 20;
+/** Where the log is slow a gap is as long as others need to look and append: so many times an own append. */
+const GAP_APPENDS = 4;
+const LONGEST_GAP_MS = 500;
 const RECHECK_MS = 15_000;
 /** A run that is over sooner never needs to hear what others append: the fence tells it. */
 const FIRST_LOOK_MS = 50;
@@ -78,6 +82,8 @@ export class HeldRunWriter implements HeldRun {
   #checkpointedAt: number;
   #backToBack = 0;
   #landedAt = 0;
+  /** How long the latest own append took. */
+  #appendMs = 0;
   #watch: Watch | undefined;
   readonly #recheck: NodeJS.Timeout;
   readonly #firstLook: NodeJS.Timeout;
@@ -177,6 +183,7 @@ export class HeldRunWriter implements HeldRun {
     await this.#leaveGap();
     const commit = this.#build(batch);
     this.#rememberMine(commit.commit_id);
+    const sentAt = performance.now();
     try {
       const landed = await land(this.options.store, {
         address: this.address,
@@ -187,6 +194,7 @@ export class HeldRunWriter implements HeldRun {
         signal: this.#released.signal,
       });
       this.#landedAt = performance.now();
+      this.#appendMs = this.#landedAt - sentAt;
       if (landed.landed) {
         this.#at = { run: batch.run, ...positionOf({ ...commit, stream_seq: landed.stream_seq }) };
         settle(batch.taken);
@@ -292,7 +300,8 @@ export class HeldRunWriter implements HeldRun {
     this.#backToBack = idle < 2 ? this.#backToBack + 1 : 0;
     if (this.#backToBack < BACK_TO_BACK) return;
     this.#backToBack = 0;
-    await pause(GAP_MS, this.#released.signal);
+    const gap = Math.max(GAP_MS, GAP_APPENDS * this.#appendMs);
+    await pause(Math.min(gap, LONGEST_GAP_MS), this.#released.signal);
   }
 
   async #catchUp(): Promise<void> {
