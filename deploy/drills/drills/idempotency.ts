@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { waitFor } from '@runledger/testkit';
 import { type Cell, startCell } from '../cell.ts';
 import type { Drill, DrillContext } from '../drill.ts';
 import { Load } from '../load.ts';
@@ -100,7 +101,9 @@ async function acrossKills(
     const keys = Array.from({ length: STARTS_PER_CRASH }, () => randomUUID());
     for (const key of keys) load.starts.attempted(key);
     const first = Promise.all(keys.map((key) => start(cell, key, key, 5_000)));
-    await pause(5 + Math.random() * 150);
+    // Now and then at random; else when the first is stored, for its neighbours are then on their way.
+    if (kills % 3 === 0) await pause(5 + Math.random() * 100);
+    else await untilStored(audit, keys);
     await gateway.end('SIGKILL');
     const answers = await first;
     const stored = new Set([...(await audit.read()).runs.values()].map((run) => run.start));
@@ -120,4 +123,15 @@ async function acrossKills(
   figures.atLeast('starts that got no answer', unanswered, 1);
   figures.atLeast('of these stored before the kill', between, 1);
   figures.none('answered before the kill and otherwise after it', changed);
+}
+
+/** Resolves when one of these starts is in the log, or after 5 s. */
+async function untilStored(audit: LogAudit, keys: readonly string[]): Promise<void> {
+  await waitFor(
+    async () => {
+      const { runs } = await audit.read();
+      return [...runs.values()].some((run) => keys.includes(run.start));
+    },
+    { timeoutMs: 5_000, everyMs: 1, describe: 'a start to be stored' },
+  ).catch(() => undefined);
 }
