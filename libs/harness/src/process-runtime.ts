@@ -18,6 +18,9 @@ const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 /** How long pipes may stay open once the process itself has ended. */
 const PIPE_GRACE_MS = 1_000;
 
+/** What may be sent before the process has to read. */
+const UNREAD_BYTES = 4 * 1024 * 1024;
+
 export interface Exit {
   code: number | null;
   signal: string | null;
@@ -88,6 +91,16 @@ export class AgentProcess {
   /** Writes one frame. A process that is gone hears nothing, and its exit says so. */
   send(frame: DownFrame): void {
     if (this.child.stdin.writable) this.child.stdin.write(encodeFrame(frame));
+  }
+
+  /** Waits while more than 4 MiB of frames are unread. Resolves as soon as the process reads on, or is gone. */
+  async drained(): Promise<void> {
+    const { stdin } = this.child;
+    if (stdin.writableLength <= UNREAD_BYTES) return;
+    await new Promise<void>((resolve) => {
+      stdin.once('drain', resolve);
+      stdin.once('close', resolve);
+    });
   }
 
   /** No more frames will be sent. */

@@ -26,6 +26,21 @@ describe('agents in processes of their own', () => {
     await cell.stop();
   });
 
+  it('answers a process that asks far more at once than is taken in, in the end every time', async () => {
+    const asks = 1_500;
+    const script = `
+      let asked = '';
+      for (let i = 0; i < ${asks}; i++) asked += JSON.stringify({ type: 'call', id: String(i), method: 'random', params: {} }) + '\\n';
+      process.stdout.write(asked);
+      let answers = 0;
+      require('readline').createInterface({ input: process.stdin }).on('line', (line) => {
+        if (JSON.parse(line).type !== 'reply' || ++answers < ${asks}) return;
+        process.stdout.write(JSON.stringify({ type: 'result', ok: true, value: answers }) + '\\n');
+      });`;
+    const end = await cell.ended(await cell.start(processAgent('eager', node(script)), {}));
+    expect(end).toMatchObject({ type: 'run.succeeded', data: { result: asks } });
+  });
+
   async function errorOf(command: string[]): Promise<{ code: string; detail: string }> {
     const end = await cell.ended(await cell.start(processAgent('bad', command), {}));
     expect(end.type).toBe('run.failed');

@@ -171,7 +171,8 @@ export class HeldRunWriter implements HeldRun {
         if (this.#behind && this.#queue.length === 0) await this.#catchUp();
         else await this.#commitNext();
       } catch (error) {
-        if (!(error instanceof LogUnavailable)) return this.#fail(error as Error);
+        // What cannot be read cannot be written after either: the hold ends, and the queue with it.
+        if (!(error instanceof LogUnavailable)) return this.#loseHold(brokenHold(error));
         await backoff(3, 50, 1_000, this.#released.signal);
       }
     }
@@ -358,4 +359,11 @@ export class HeldRunWriter implements HeldRun {
 
 function settle(taken: readonly Queued[]): void {
   for (const queued of taken) queued.resolve(undefined);
+}
+
+function brokenHold(error: unknown): HoldLost {
+  return new HoldLost(
+    'released',
+    `the run can not be read on: ${error instanceof Error ? error.message : String(error)}`,
+  );
 }

@@ -133,6 +133,8 @@ export class JetStreamCommitStore implements CommitStore {
     for (const [name, value] of Object.entries(commit.headers)) head.set(name, value);
     head.set('Nats-Expected-Last-Subject-Sequence', String(expectation));
     const subject = runSubject(address.tenant_id, address.run_id);
+    if (this.connection.nc.isClosed())
+      throw new LogUnavailable('log_unavailable', 'the connection to the broker is closed');
     let answer: Msg;
     try {
       answer = await this.connection.nc.request(subject, commit.payload, {
@@ -140,10 +142,6 @@ export class JetStreamCommitStore implements CommitStore {
         headers: head,
       });
     } catch (error) {
-      if (this.connection.nc.isClosed())
-        throw new LogUnavailable('log_unavailable', 'the connection to the broker is closed', {
-          cause: error,
-        });
       return { outcome: 'unknown', cause: (error as Error).message };
     }
     return readAck(answer);

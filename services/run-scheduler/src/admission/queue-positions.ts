@@ -12,11 +12,15 @@ interface StoredQueue {
   as_of: number;
 }
 
+type ReadEntries = () => Promise<{ entries: AdmissionEntry[]; as_of: number }>;
+
 /** Writes each user's queue after the ledger has changed, in the order of their turn. */
 export class QueuePositions {
   #bucket: Promise<KV> | undefined;
   #written = new Map<string, string>();
   #pending = new Map<string, NodeJS.Timeout>();
+  #writing = new Map<string, Promise<void>>();
+  #closed = false;
 
   constructor(
     private readonly broker: Broker,
@@ -24,32 +28,39 @@ export class QueuePositions {
   ) {}
 
   /** Soon; many changes in a row are one write. `read` gives the tenant's entries as they are stored. */
-  changed(tenantId: string, read: () => Promise<{ entries: AdmissionEntry[]; as_of: number }>): void {
+  changed(tenantId: string, read: ReadEntries): void {
     if (this.#pending.has(tenantId)) return;
     const timer = setTimeout(() => {
       this.#pending.delete(tenantId);
-      this.#write(tenantId, read).catch((error: unknown) => {
-        this.#bucket = undefined;
-        this.logger.warn({
-          event: 'scheduler.queue.not_written',
-          tenant_id: tenantId,
-          reason: String(error),
-        });
-      });
+      // One write after the other: two at once would refuse each other.
+      const before = this.#writing.get(tenantId) ?? Promise.resolve();
+      this.#writing.set(
+        tenantId,
+        before.then(() => this.#writeOrRepeat(tenantId, read)),
+      );
     }, SETTLE_MS);
     timer.unref();
     this.#pending.set(tenantId, timer);
   }
 
   close(): void {
+    this.#closed = true;
     for (const timer of this.#pending.values()) clearTimeout(timer);
     this.#pending.clear();
   }
 
-  async #write(
-    tenantId: string,
-    read: () => Promise<{ entries: AdmissionEntry[]; as_of: number }>,
-  ): Promise<void> {
+  async #writeOrRepeat(tenantId: string, read: ReadEntries): Promise<void> {
+    try {
+      await this.#write(tenantId, read);
+    } catch (error) {
+      this.#bucket = undefined;
+      if (this.#closed) return;
+      this.logger.warn({ event: 'scheduler.queue.not_written', tenant_id: tenantId, reason: String(error) });
+      this.changed(tenantId, read);
+    }
+  }
+
+  async #write(tenantId: string, read: ReadEntries): Promise<void> {
     const { entries, as_of } = await read();
     const now = queues(entries);
     for (const key of this.#written.keys()) {

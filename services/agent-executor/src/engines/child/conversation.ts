@@ -14,6 +14,8 @@ import { exitFailure, isForTheAgent, violationFailure } from './child-failures.t
 
 /** Reports that may wait for the disk before the process is read no further. */
 const REPORTS_IN_FLIGHT = 256;
+/** Calls that may wait for their answer before the process is read no further. */
+const CALLS_IN_FLIGHT = 256;
 const KILL_GRACE_MS = 2_000;
 const EXIT_GRACE_MS = 5_000;
 
@@ -24,6 +26,8 @@ export class Conversation {
   readonly #calls: ChildCalls;
   readonly #nudges: ProcessNudges;
   readonly #pending = new Set<Promise<void>>();
+  #unanswered = 0;
+  #onAnswer: (() => void) | undefined;
   readonly #fatal = Promise.withResolvers<never>();
   #stopped: AgentStopped | undefined;
   #result: Result | undefined;
@@ -71,7 +75,15 @@ export class Conversation {
       else this.#report(frame);
       if (this.#pending.size >= REPORTS_IN_FLIGHT)
         await Promise.race([Promise.all(this.#pending), this.#fatal.promise]);
+      await Promise.race([this.#room(), this.#fatal.promise]);
     }
+  }
+
+  /** A process that asks without end, or never reads what it is answered, costs itself and nobody else. */
+  async #room(): Promise<void> {
+    await this.child.drained();
+    while (this.#unanswered >= CALLS_IN_FLIGHT)
+      await new Promise<void>((resolve) => (this.#onAnswer = resolve));
   }
 
   #take(result: Result): void {
@@ -92,6 +104,7 @@ export class Conversation {
   #call(frame: Extract<UpFrame, { type: 'call' }>): void {
     // What is wrong with the call is thrown at once: it is an answer too.
     const index = this.context.boundary.position;
+    this.#unanswered += 1;
     const answer = (async () => this.#calls.answer(frame))();
     const nudged = async (): Promise<void> => {
       // The end of a step has no index of its own.
@@ -108,7 +121,11 @@ export class Conversation {
           this.#refuse(frame.id, error);
         },
       )
-      .catch((error: unknown) => this.#fatal.reject(error));
+      .catch((error: unknown) => this.#fatal.reject(error))
+      .finally(() => {
+        this.#unanswered -= 1;
+        this.#onAnswer?.();
+      });
   }
 
   #refuse(id: string, error: unknown): void {
