@@ -30,6 +30,8 @@ export const replicas: Drill = {
     const jobs = [
       { agent_id: 'burst', input: { count: 20, bytes: 100 } },
       { agent_id: 'ticker', input: { count: 5, every_ms: 50 } },
+      // Long enough that the limit is reached however slowly runs are admitted.
+      { agent_id: 'ticker', input: { count: 20, every_ms: 150 } },
     ];
     for (let first = 0; first < runs; first += 25)
       await Promise.all(
