@@ -53,7 +53,13 @@ describe('a broker for a test', () => {
     const broker = await start();
     const connection = await connect({ servers: broker.url });
     broker.pause();
-    await expect(connection.request('$JS.API.INFO', undefined, { timeout: 300 })).rejects.toThrow();
+    // The signal takes effect a moment after it was sent.
+    const silent = (): Promise<boolean> =>
+      connection.request('$JS.API.INFO', undefined, { timeout: 300 }).then(
+        () => false,
+        () => true,
+      );
+    await waitFor(silent, { describe: 'the broker to be silent' });
     broker.resume();
     await connection.request('$JS.API.INFO', undefined, { timeout: 5000 });
     await connection.close();

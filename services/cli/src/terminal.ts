@@ -16,7 +16,8 @@ export class Terminal {
 
   constructor(streams: Streams, env: NodeJS.ProcessEnv) {
     this.#streams = streams;
-    const coloured = streams.stdout.isTTY && !env.NO_COLOR && env.TERM !== 'dumb';
+    // A pipe has no `isTTY` at all, and picocolors takes undefined for its own guess, which is yes under CI.
+    const coloured = Boolean(streams.stdout.isTTY) && !env.NO_COLOR && env.TERM !== 'dumb';
     this.paint = picocolors.createColors(coloured);
   }
 
