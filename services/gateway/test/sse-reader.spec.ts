@@ -6,12 +6,18 @@ import { MAX_WAITING_BYTES, SseReader } from '../src/stream/sse-reader.ts';
 import { SseClient } from './sse-client.ts';
 
 const FRAME = `id: 1\nevent: log.written\ndata: ${'x'.repeat(8_000)}\n\n`;
+/** For those that are to be cut. */
 const STALL_MS = 300;
+/** For those that are not: a busy machine may keep a client from reading for a while. */
+const PATIENCE_MS = 30_000;
 
 describe('a reader of a stream', () => {
   let server: Server;
   let client: SseClient;
-  let reader: SseReader;
+  let answer: ServerResponse;
+
+  const readerWith = (patienceMs: number): SseReader =>
+    new SseReader(answer, { graceMs: patienceMs, stallMs: patienceMs });
 
   beforeEach(async () => {
     server = createServer();
@@ -21,10 +27,9 @@ describe('a reader of a stream', () => {
       server.once('request', (_request, response_) => resolve(response_)),
     );
     const opening = SseClient.open(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, {});
-    const answer = await response;
+    answer = await response;
     answer.writeHead(200, { 'content-type': 'text/event-stream' });
     answer.flushHeaders();
-    reader = new SseReader(answer, { graceMs: STALL_MS, stallMs: STALL_MS });
     client = await opening;
   });
 
@@ -35,6 +40,7 @@ describe('a reader of a stream', () => {
   });
 
   it('takes a replay of any size at its own pace, with little waiting at any time', async () => {
+    const reader = readerWith(PATIENCE_MS);
     const frames = Array.from({ length: 2_000 }, () => FRAME);
     let most = 0;
     const watch = setInterval(() => (most = Math.max(most, reader.waitingBytes)), 1);
@@ -48,6 +54,7 @@ describe('a reader of a stream', () => {
   });
 
   it('that stops in the middle of a replay is cut after a while, with little waiting', async () => {
+    const reader = readerWith(STALL_MS);
     client.stopReading();
     const begun = performance.now();
     expect(await reader.replay(Array.from({ length: 5_000 }, () => FRAME))).toBe(false);
@@ -57,6 +64,7 @@ describe('a reader of a stream', () => {
   });
 
   it('that does not read what is live is cut once more than 256 KiB wait', async () => {
+    const reader = readerWith(STALL_MS);
     client.stopReading();
     let pushed = 0;
     let waited = 0;
@@ -72,6 +80,7 @@ describe('a reader of a stream', () => {
   });
 
   it('that is only slower than the run is not cut, and has little waiting', async () => {
+    const reader = readerWith(PATIENCE_MS);
     const total = 1_000;
     let most = 0;
     client.response.pause();
@@ -89,6 +98,7 @@ describe('a reader of a stream', () => {
   });
 
   it('that has left ends a replay, and nothing is counted as cut', async () => {
+    const reader = readerWith(PATIENCE_MS);
     client.stopReading();
     const replay = reader.replay(Array.from({ length: 5_000 }, () => FRAME));
     client.close();

@@ -45,8 +45,12 @@ export class Availability {
   }
 }
 
-/** `AbortSignal.timeout` rejects with a TimeoutError of its own. */
+/**
+ * `AbortSignal.timeout` rejects with a TimeoutError of its own, and a socket that breaks while the driver reads from it
+ * with the system's error (ECONNRESET, EPIPE), not wrapped.
+ */
 const isNoAnswer = (error: unknown): boolean =>
   error instanceof MongoServerSelectionError ||
   error instanceof MongoNetworkError ||
+  (error instanceof Error && 'syscall' in error) ||
   (error instanceof DOMException && error.name === 'TimeoutError');
