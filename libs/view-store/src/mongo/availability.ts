@@ -45,12 +45,13 @@ export class Availability {
   }
 }
 
-/**
- * `AbortSignal.timeout` rejects with a TimeoutError of its own, and a socket that breaks while the driver reads from it
- * with the system's error (ECONNRESET, EPIPE), not wrapped.
- */
+/** `AbortSignal.timeout` rejects with a TimeoutError of its own. */
 const isNoAnswer = (error: unknown): boolean =>
   error instanceof MongoServerSelectionError ||
   error instanceof MongoNetworkError ||
-  (error instanceof Error && 'syscall' in error) ||
+  isBrokenSocket(error) ||
   (error instanceof DOMException && error.name === 'TimeoutError');
+
+/** The driver lets some of the system's errors through as they are, such as EPIPE where the server has just gone. */
+const isBrokenSocket = (error: unknown): boolean =>
+  /^(E[A-Z]+|ERR_(STREAM|SOCKET)_\w+)$/.test(String((error as { code?: unknown } | null)?.code));
