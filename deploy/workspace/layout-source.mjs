@@ -100,6 +100,7 @@ function bucket(entry) {
     history: whole(history, `${name}.history`),
     max_value_size: size(entry.max_value_size, `${name}.max_value_size`),
     max_age_s: age(entry.max_age ?? 0, `${name}.max_age`),
+    allow_msg_ttl: entry.allow_msg_ttl ?? false,
     writers: services(entry.writers, name),
     readers: services(entry.readers, name),
     info: services(entry.info ?? [], `${name}.info`),
@@ -197,6 +198,7 @@ export interface Layout {
     history: number;
     max_value_size: number;
     max_age_s: number;
+    allow_msg_ttl: boolean;
     writers: readonly LayoutService[];
     readers: readonly LayoutService[];
   }[];

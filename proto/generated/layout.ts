@@ -37,6 +37,7 @@ export interface Layout {
     history: number;
     max_value_size: number;
     max_age_s: number;
+    allow_msg_ttl: boolean;
     writers: readonly LayoutService[];
     readers: readonly LayoutService[];
   }[];
@@ -49,7 +50,7 @@ export interface Layout {
 }
 
 export const LAYOUT: Layout = {
-  "version": 1,
+  "version": 2,
   "streams": [
     {
       "name": "RUNS",
@@ -266,6 +267,7 @@ export const LAYOUT: Layout = {
       "history": 64,
       "max_value_size": 1048576,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway",
         "bootstrap"
@@ -284,6 +286,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 262144,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway",
         "bootstrap"
@@ -300,6 +303,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 16384,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway",
         "bootstrap"
@@ -315,6 +319,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 65536,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway"
       ],
@@ -329,6 +334,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 262144,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway"
       ],
@@ -343,6 +349,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 262144,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway",
         "run-scheduler"
@@ -358,6 +365,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 65536,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway"
       ],
@@ -372,6 +380,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 524288,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway",
         "reconciler"
@@ -387,6 +396,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 16384,
       "max_age_s": 0,
+      "allow_msg_ttl": true,
       "writers": [
         "run-scheduler"
       ],
@@ -401,6 +411,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 1048576,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "run-scheduler"
       ],
@@ -415,6 +426,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 524288,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway",
         "reconciler"
@@ -431,6 +443,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 262144,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "agent-executor",
         "reconciler"
@@ -448,6 +461,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 16384,
       "max_age_s": 0,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway",
         "reconciler"
@@ -466,6 +480,7 @@ export const LAYOUT: Layout = {
       "history": 1,
       "max_value_size": 16384,
       "max_age_s": 46800,
+      "allow_msg_ttl": false,
       "writers": [
         "gateway"
       ],

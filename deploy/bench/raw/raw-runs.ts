@@ -86,6 +86,7 @@ export class RawRuns {
     waiting.done();
     const removed = newHeaders();
     removed.set('KV-Operation', 'DEL');
+    removed.set('Nats-TTL', '10s');
     await this.#grant(runId, '', removed);
   }
 

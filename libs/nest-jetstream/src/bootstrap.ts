@@ -85,7 +85,8 @@ function streamConfig(stream: StreamLayout, options: BootstrapOptions): Wanted {
 }
 
 /** What `@nats-io/kv` makes and expects of a bucket's stream. Deleting by number stays possible: erasure overwrites. */
-function bucketConfig({ bucket, description, history, max_value_size, max_age_s = 0 }: BucketLayout): Wanted {
+function bucketConfig(layout: BucketLayout): Wanted {
+  const { bucket, description, history, max_value_size, max_age_s = 0, allow_msg_ttl } = layout;
   return {
     name: `KV_${bucket}`,
     description,
@@ -99,6 +100,7 @@ function bucketConfig({ bucket, description, history, max_value_size, max_age_s 
     max_bytes: -1,
     allow_direct: true,
     allow_rollup_hdrs: true,
+    ...(allow_msg_ttl ? { allow_msg_ttl } : {}),
   };
 }
 

@@ -35,6 +35,8 @@ export interface BucketLayout {
   max_value_size: number;
   /** A value that is not written again within this is gone. */
   max_age_s?: number;
+  /** Whether a single value may say how long it lives. Can be allowed later, but not taken back. */
+  allow_msg_ttl?: boolean;
 }
 
 export interface ObjectStoreLayout {

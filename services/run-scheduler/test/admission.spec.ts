@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Kvm } from '@nats-io/kv';
+import type { MsgHdrs } from '@nats-io/nats-core';
 import { bootstrap, connectBroker, type Broker } from '@runledger/nest-jetstream';
 import { LAYOUT } from '@runledger/proto';
 import { directPage, JetStreamRunLog, type RunAddress, type RunLog } from '@runledger/run-log';
@@ -162,17 +163,23 @@ describe('admission with two schedulers', () => {
       describe: 'sixty grants',
     });
     await Promise.all(runs.map(end));
-    await waitFor(
-      async () => {
-        const page = await directPage(
-          broker.nc,
-          'KV_admission',
-          { seq: 1, next_by_subj: '$KV.admission.>' },
-          5_000,
-        );
-        return page.every((message) => message.headers.get('KV-Operation') === 'DEL');
-      },
-      { timeoutMs: 20_000, describe: 'every slot to be free' },
-    );
-  });
+    const stored = () =>
+      directPage(broker.nc, 'KV_admission', { seq: 1, next_by_subj: '$KV.admission.>' }, 5_000);
+    const isMark = (message: { headers: MsgHdrs }): boolean => message.headers.get('KV-Operation') === 'DEL';
+    await waitFor(async () => (await stored()).every(isMark), {
+      timeoutMs: 20_000,
+      describe: 'every slot to be free',
+    });
+    // Once the marks are gone the bucket is as empty as a new one, with two schedulers that knew them.
+    await waitFor(async () => (await stored()).length === 0, {
+      timeoutMs: 40_000,
+      describe: 'the marks to go',
+    });
+    const later = await Promise.all([start('user-1'), start('user-2'), start('user-3')]);
+    await waitFor(async () => (await granted(later)).length === 3, {
+      timeoutMs: 10_000,
+      describe: 'three grants',
+    });
+    for (const run of later) await end(run);
+  }, 90_000);
 });

@@ -7,6 +7,16 @@ import type { AdmissionEntry } from './entry.ts';
 
 const BUCKET_STREAM = 'KV_admission';
 const READ_TIMEOUT_MS = 5_000;
+/**
+ * Seconds for which the mark of a removed entry stays. The broker looks at all of a tenant's keys for each expectation,
+ * so marks that stayed would make every write dearer than the one before.
+ */
+const MARK_S = 10;
+/**
+ * Milliseconds for which a ledger is believed without a word from the broker. Far less than a mark stays: once a mark is
+ * gone, a ledger that never saw it would meet its expectation, and keep what was removed.
+ */
+const BELIEVED_MS = 3_000;
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 
 /** Another writer was first: the tenant's entries are to be read again and the decision made anew. */
@@ -19,6 +29,7 @@ export class LedgerMoved extends Error {}
 export class TenantLedger {
   readonly entries = new Map<string, AdmissionEntry>();
   #lastSequence: number | undefined;
+  #confirmedAt = -Infinity;
   #writes = 0;
 
   constructor(
@@ -27,7 +38,8 @@ export class TenantLedger {
   ) {}
 
   async load(): Promise<void> {
-    if (this.#lastSequence !== undefined) return;
+    if (this.#lastSequence !== undefined && performance.now() - this.#confirmedAt < BELIEVED_MS) return;
+    const begun = performance.now();
     const filter = bucketSubject('admission', `${this.tenantId}.>`);
     this.entries.clear();
     let last = 0;
@@ -47,6 +59,7 @@ export class TenantLedger {
       done = page.length === 0;
     }
     this.#lastSequence = last;
+    this.#confirmedAt = begun;
   }
 
   get lastSequence(): number {
@@ -59,11 +72,15 @@ export class TenantLedger {
 
   /** Whether nobody else has written since: a decision that writes nothing is only worth something then. */
   async isCurrent(): Promise<boolean> {
+    const begun = performance.now();
     const jsm = await this.broker.jsm();
     const last = await jsm.streams.getMessage(BUCKET_STREAM, {
       last_by_subj: bucketSubject('admission', `${this.tenantId}.>`),
     });
-    if ((last?.seq ?? 0) === this.#lastSequence) return true;
+    if ((last?.seq ?? 0) === this.#lastSequence) {
+      this.#confirmedAt = begun;
+      return true;
+    }
     this.#lastSequence = undefined;
     return false;
   }
@@ -81,7 +98,11 @@ export class TenantLedger {
 
   async #write(runId: string, payload: string, operation?: string): Promise<void> {
     const head = headers();
-    if (operation) head.set('KV-Operation', operation);
+    if (operation) {
+      head.set('KV-Operation', operation);
+      head.set('Nats-TTL', `${MARK_S}s`);
+    }
+    const begun = performance.now();
     try {
       const ack = await this.broker.js.publish(
         bucketSubject('admission', admissionKey(this.tenantId, runId)),
@@ -96,6 +117,7 @@ export class TenantLedger {
         },
       );
       this.#lastSequence = ack.seq;
+      this.#confirmedAt = begun;
       this.#writes += 1;
     } catch (error) {
       // Whatever happened, the next decision starts from what is stored.

@@ -4,20 +4,24 @@ import type { ServiceContext } from '@runledger/service-host';
 import type { Admission } from './admission.ts';
 
 /**
- * At the scheduler's start: grants whose work message may be missing are repeated, and where the bucket is empty
- * everything that is not over is admitted again from the log.
+ * At the scheduler's start: grants whose work message may be missing are repeated, and where the bucket was
+ * never written, everything that is not over is admitted again from the log.
  */
 export async function repairGrants(context: ServiceContext, admission: Admission): Promise<void> {
-  const tenants = await tenantsInLedger(context);
+  const { tenants, written } = await ledgerState(context);
   for (const tenantId of tenants) await admission.repeatGrants(tenantId);
-  if (tenants.size > 0) return;
+  if (written) return;
   for (const address of await unfinishedRuns(context)) await admission.settle(address);
 }
 
-async function tenantsInLedger({ broker }: ServiceContext): Promise<Set<string>> {
+async function ledgerState({ broker }: ServiceContext): Promise<{ tenants: Set<string>; written: boolean }> {
   const jsm = await broker.jsm();
-  const info = await jsm.streams.info('KV_admission', { subjects_filter: '>' });
-  return new Set(Object.keys(info.state.subjects ?? {}).map((subject) => subject.split('.')[2] ?? ''));
+  const { state } = await jsm.streams.info('KV_admission', { subjects_filter: '>' });
+  const subjects = Object.keys(state.subjects ?? {});
+  return {
+    tenants: new Set(subjects.map((subject) => subject.split('.')[2] ?? '')),
+    written: state.last_seq > 0,
+  };
 }
 
 async function unfinishedRuns({ runLog }: ServiceContext): Promise<RunAddress[]> {
