@@ -26,7 +26,31 @@ async function start(log: RunLog): Promise<RunAddress> {
   return address;
 }
 
+/** Never answers an append, and keeps how long it was allowed to wait. */
+class SilentStore extends MemoryCommitStore {
+  readonly allowedMs: (number | undefined)[] = [];
+
+  override async append(
+    _address: RunAddress,
+    _encoded: EncodedCommit,
+    _expectation: number,
+    mostMs?: number,
+  ): Promise<Appended> {
+    this.allowedMs.push(mostMs);
+    return { outcome: 'unknown', cause: 'no answer' };
+  }
+}
+
 describe('the log under faults', () => {
+  it('waits no longer for one answer than its caller has patience, and says that the outcome is unknown', async () => {
+    const store = new SilentStore();
+    const log = new MemoryRunLog({ writer: 'gateway/one', patienceMs: 100 }, store);
+    await expect(start(log)).rejects.toMatchObject({ code: 'outcome_unknown' });
+    expect(store.allowedMs[0]).toBeGreaterThan(0);
+    expect(Math.max(...store.allowedMs.map(Number))).toBeLessThanOrEqual(100);
+    await log.close();
+  });
+
   it('recognises its own commits when answers are lost: nothing twice, nothing missing, no false conflict', async () => {
     const store = new UncertainStore();
     const log = new MemoryRunLog({ writer: 'gateway/one' }, store);

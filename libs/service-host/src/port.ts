@@ -74,6 +74,8 @@ export interface ServiceDefinition {
   http?: (app: NestFastifyApplication, context: ServiceContext) => Promise<void>;
   /** Extra checks of `/readyz`: name → throws when not ready. */
   readiness?: (context: ServiceContext) => Record<string, () => Promise<void>>;
+  /** Milliseconds after which a command is told that the log is unavailable; default that of the run log. */
+  logPatienceMs?: number;
   /** Longest orderly shutdown in ms before the process gives up. */
   drainMs?: number;
 }

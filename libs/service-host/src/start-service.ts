@@ -166,7 +166,10 @@ class ServiceHost {
 
   private async startApp(broker: Broker): Promise<void> {
     const { definition, settings, logger, metrics, instance } = this;
-    const runLog = new JetStreamRunLog(broker, { writer: `${definition.name}/${instance}` });
+    const runLog = new JetStreamRunLog(broker, {
+      writer: `${definition.name}/${instance}`,
+      ...(definition.logPatienceMs === undefined ? {} : { patienceMs: definition.logPatienceMs }),
+    });
     const context: ServiceContext = {
       name: definition.name,
       instance,

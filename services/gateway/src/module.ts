@@ -81,8 +81,12 @@ import { RunStreams } from './stream/run-streams.ts';
 export class GatewayModule {}
 
 /** HTTP and SSE for people: authentication, commands, and reading. */
+/** A person waits: 503 with `Retry-After` comes within 5 s, and who repeats with the key gets the same run. */
+const LOG_PATIENCE_MS = 4_000;
+
 export const gatewayDefinition: ServiceDefinition = {
   name: 'gateway',
+  logPatienceMs: LOG_PATIENCE_MS,
   modules: () => [GatewayModule],
   httpServer: () => serverOptions(),
   http: hardenHttp,

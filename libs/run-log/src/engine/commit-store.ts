@@ -33,7 +33,13 @@ export interface CommitStore {
   /** The run's commits with `from <= stream_seq <= until`, in order and complete. */
   range(address: RunAddress, from: number, until: number): AsyncIterable<StoredCommit>;
   /** Expects `expectation` to be the run's last stream sequence (0: no such run). Throws LogUnavailable `log_full` when refused for space. */
-  append(address: RunAddress, commit: EncodedCommit, expectation: number): Promise<Appended>;
+  append(
+    address: RunAddress,
+    commit: EncodedCommit,
+    expectation: number,
+    /** The most that the caller still waits for an answer, in ms; a store may wait for less. */
+    mostMs?: number,
+  ): Promise<Appended>;
   /** Live copies: at most once each, possibly with holes; `onGap` when copies may have been lost. */
   watch(
     address: RunAddress,

@@ -30,7 +30,8 @@ export async function land(store: CommitStore, landing: Landing): Promise<Landed
   let unresolved = false;
   for (let attempt = 0; ; attempt++) {
     try {
-      const answer = await store.append(landing.address, landing.encoded, landing.expectation);
+      const left = giveUpAt - performance.now();
+      const answer = await store.append(landing.address, landing.encoded, landing.expectation, left);
       if (answer.outcome === 'stored') return { landed: true, stream_seq: answer.stream_seq };
       unresolved = true;
       const next = await store.next(landing.address, landing.expectation);

@@ -34,6 +34,8 @@ export interface LogConnection {
 const STREAM = 'RUNS';
 const TOMBSTONES = 'KV_erased';
 const APPEND_TIMEOUT_MS = 5_000;
+/** Also a caller whose time is up sends once: less than this would leave an outcome unknown that is known soon. */
+const LEAST_APPEND_TIMEOUT_MS = 250;
 const READ_TIMEOUT_MS = 5_000;
 const NO_MESSAGE_FOUND = 10037;
 /** Insufficient storage, store failed (limits), insufficient resources, account limits. */
@@ -128,7 +130,12 @@ export class JetStreamCommitStore implements CommitStore {
     return message === null || (message !== undefined && message.seq > until);
   }
 
-  async append(address: RunAddress, commit: EncodedCommit, expectation: number): Promise<Appended> {
+  async append(
+    address: RunAddress,
+    commit: EncodedCommit,
+    expectation: number,
+    mostMs = APPEND_TIMEOUT_MS,
+  ): Promise<Appended> {
     const head = newHeaders();
     for (const [name, value] of Object.entries(commit.headers)) head.set(name, value);
     head.set('Nats-Expected-Last-Subject-Sequence', String(expectation));
@@ -138,7 +145,7 @@ export class JetStreamCommitStore implements CommitStore {
     let answer: Msg;
     try {
       answer = await this.connection.nc.request(subject, commit.payload, {
-        timeout: APPEND_TIMEOUT_MS,
+        timeout: Math.max(LEAST_APPEND_TIMEOUT_MS, Math.min(APPEND_TIMEOUT_MS, mostMs)),
         headers: head,
       });
     } catch (error) {
