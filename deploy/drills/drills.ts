@@ -1,6 +1,7 @@
 import type { Drill } from './drill.ts';
 import { acks } from './drills/acks.ts';
 import { broker } from './drills/broker.ts';
+import { deploy } from './drills/deploy.ts';
 import { disk } from './drills/disk.ts';
 import { full } from './drills/full.ts';
 import { idempotency } from './drills/idempotency.ts';
@@ -13,6 +14,7 @@ import { replicas } from './drills/replicas.ts';
 import { services } from './drills/services.ts';
 import { access, permissions } from './drills/specs.ts';
 import { startingOrder } from './drills/starting-order.ts';
+import { trees } from './drills/trees.ts';
 import { views } from './drills/views.ts';
 
 /** In the order in which `all` runs them. */
@@ -28,6 +30,8 @@ export const DRILLS: readonly Drill[] = [
   full,
   poison,
   replicas,
+  deploy,
+  trees,
   idempotency,
   injection,
   startingOrder,

@@ -35,12 +35,15 @@ export interface AuditedRun {
   lost: number;
 }
 
-interface Line {
+export interface AuditedLine {
   seq: number;
   type: string;
   at: string;
   data: Record<string, unknown>;
 }
+
+/** `order`: the stream sequence of the line's commit. */
+export type OnLine = (run: AuditedRun, line: AuditedLine, order: number) => void;
 
 /** The name of a stored line in a journal. */
 export const lineName = (runId: string, seq: number, line: string): string =>
@@ -69,11 +72,14 @@ export class LogAudit {
   readonly #lastAt = new Map<string, number>();
   readonly #effects = new Set<string>();
   readonly #broker: Pick<Broker, 'nc' | 'jsm'>;
+  readonly #onLine: OnLine | undefined;
   #next = 1;
   #reading: Promise<unknown> = Promise.resolve();
 
-  constructor(broker: Pick<Broker, 'nc' | 'jsm'>) {
+  /** `onLine` is given every line once, in the order of the stream. */
+  constructor(broker: Pick<Broker, 'nc' | 'jsm'>, onLine?: OnLine) {
     this.#broker = broker;
+    this.#onLine = onLine;
   }
 
   /** Reads up to what the leader has now. Throws when the broker does not answer. */
@@ -152,13 +158,13 @@ export class LogAudit {
     const { tenant_id, run_id } = parseRunSubject(message.subject);
     const run = this.runs.get(run_id) ?? newRun(tenant_id, run_id);
     this.runs.set(run_id, run);
-    for (const text of message.text.trimEnd().split('\n')) this.#takeLine(run, text);
+    for (const text of message.text.trimEnd().split('\n')) this.#takeLine(run, text, message.seq);
     if (run.digest !== message.headers.get('Run-Digest'))
       this.faults.push(`${run_id}#${run.last_seq} does not have the digest of its commit`);
   }
 
-  #takeLine(run: AuditedRun, text: string): void {
-    const line = JSON.parse(text) as Line;
+  #takeLine(run: AuditedRun, text: string, order: number): void {
+    const line = JSON.parse(text) as AuditedLine;
     const where = `${run.run_id}#${line.seq}`;
     if (line.seq !== run.last_seq + 1) this.faults.push(`${where} comes after ${run.last_seq}`);
     if (run.end !== undefined) this.faults.push(`${where} ${line.type} comes after the end`);
@@ -166,11 +172,12 @@ export class LogAudit {
     run.last_seq = line.seq;
     run.digest = createHash('sha256').update(run.digest).update(text).digest('hex');
     this.#note(run, line);
+    this.#onLine?.(run, line, order);
     // It is found lost in the commit of its next start: what is measured is the silence before both.
     if (line.type !== 'attempt.lost') this.#lastAt.set(run.run_id, Date.parse(line.at));
   }
 
-  #note(run: AuditedRun, { type, data, at }: Line): void {
+  #note(run: AuditedRun, { type, data, at }: AuditedLine): void {
     if (type === 'run.requested') {
       const labels = data['labels'] as Record<string, string> | undefined;
       run.user_id = String(data['user_id']);
