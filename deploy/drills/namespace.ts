@@ -8,18 +8,20 @@ export class Namespace {
   readonly outside: string;
   /** The address on its end. */
   readonly inside: string;
+  static #made = 0;
   readonly #cable: string;
 
   private constructor(id: number) {
     this.name = `runledger-${id}`;
-    this.#cable = `rl${id % 100_000}`;
+    this.#cable = `rl${id % 10_000_000}`;
     const net = `10.${200 + (id % 50)}.${Math.floor(id / 50) % 250}`;
     this.outside = `${net}.1`;
     this.inside = `${net}.2`;
   }
 
   static async make(cleanup: Cleanup): Promise<Namespace> {
-    const made = new Namespace(process.pid);
+    // The kernel takes its time to give the names of a namespace that was deleted free: each has its own.
+    const made = new Namespace(process.pid * 10 + (this.#made++ % 10));
     const { name, outside, inside } = made;
     const [here, there] = [`${made.#cable}a`, `${made.#cable}b`];
     await command('ip', 'netns', 'add', name);
