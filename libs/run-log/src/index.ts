@@ -10,5 +10,8 @@ export type {
 } from './port.ts';
 export { HoldLost, LogUnavailable, RunErased } from './faults.ts';
 export { JetStreamRunLog, type JetStreamRunLogOptions } from './jetstream/jetstream-run-log.ts';
+export type { Appended, CommitStore, LiveCommit, StoredCommit, Watch } from './engine/commit-store.ts';
+export type { Timing } from './engine/timing.ts';
+export { MemoryCommitStore } from './memory/memory-commit-store.ts';
 export { MemoryRunLog } from './memory/memory-run-log.ts';
 export { directPage, type DirectMessage } from './jetstream/direct-page.ts';

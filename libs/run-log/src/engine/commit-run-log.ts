@@ -38,6 +38,7 @@ import { HeldRunWriter } from './held-run.ts';
 import { land, type Landed } from './land.ts';
 import { loadRun, positionOf } from './load.ts';
 import { backoff } from './pacing.ts';
+import { systemTiming, type Timing } from './timing.ts';
 import { Bookmarks, keyOf, linesAfter, tailOf } from './read.ts';
 
 /** A command beside a busy holder is tried for so long, and so often: on a slow log 2 s are but a few tries. */
@@ -52,6 +53,8 @@ export interface RunLogOptions {
   maxCommits?: number;
   /** Milliseconds after which a caller of `execute` or `completeStart` is told that the log is unavailable. */
   patienceMs?: number;
+  /** The system's where it is not given. */
+  timing?: Timing;
 }
 
 export class CommitRunLog implements RunLog {
@@ -59,12 +62,14 @@ export class CommitRunLog implements RunLog {
   #held = new Set<HeldRunWriter>();
   #bookmarks = new Bookmarks();
   readonly #patienceMs: number;
+  readonly #timing: Timing;
 
   constructor(
     private readonly store: CommitStore,
     private readonly options: RunLogOptions,
   ) {
     this.#patienceMs = options.patienceMs ?? 10_000;
+    this.#timing = options.timing ?? systemTiming;
   }
 
   load(address: RunAddress): Promise<LoadedRun> {
@@ -72,7 +77,7 @@ export class CommitRunLog implements RunLog {
   }
 
   async execute(address: RunAddress, command: (run: Run) => Command, known?: LoadedRun): Promise<Executed> {
-    const startedAt = performance.now();
+    const startedAt = this.#timing.now();
     for (let attempt = 0; ; attempt++) {
       const trusted = attempt > 0 || !known;
       const loaded = trusted ? await loadRun(this.store, address) : known;
@@ -81,17 +86,17 @@ export class CommitRunLog implements RunLog {
         if (!trusted) continue;
         return decision.refusal ? { refusal: decision.refusal, run: loaded.run } : { events: [], ...loaded };
       }
-      const events = number(loaded.run, decision.events, new Date().toISOString());
+      const events = number(loaded.run, decision.events, this.#timing.timestamp());
       const appended = await this.#append(address, loaded, events);
       if (appended) return { events, ...appended };
-      const tookMs = Math.round(performance.now() - startedAt);
+      const tookMs = Math.round(this.#timing.now() - startedAt);
       const triedEnough = tookMs >= CONTENTION_MS && attempt + 1 >= CONTENTION_TRIES;
       if (triedEnough || tookMs >= this.#patienceMs)
         throw new LogUnavailable(
           'too_much_contention',
           `run ${address.run_id} changed ${attempt + 1} times in ${tookMs} ms`,
         );
-      await backoff(attempt, 8, 60);
+      await backoff(this.#timing, { attempt, firstMs: 8, mostMs: 60 });
     }
   }
 
@@ -121,13 +126,21 @@ export class CommitRunLog implements RunLog {
     commit_id: string,
     expectation: number,
   ): Promise<Landed> {
-    return land(this.store, { address, encoded, commit_id, expectation, patienceMs: this.#patienceMs });
+    const patienceMs = this.#patienceMs;
+    return land(this.store, {
+      address,
+      encoded,
+      commit_id,
+      expectation,
+      patienceMs,
+      timing: this.#timing,
+    });
   }
 
   prepareStart(command: Extract<Command, { type: 'StartRun' }>, address: RunAddress): PreparedStart {
     const decision = decide(command, emptyRun(address.run_id));
     if (decision.refusal) throw new RangeError(`a start can not be refused: ${decision.refusal.detail}`);
-    const events = number(emptyRun(address.run_id), decision.events, new Date().toISOString());
+    const events = number(emptyRun(address.run_id), decision.events, this.#timing.timestamp());
     const commit = buildCommit(events, {
       commit_id: randomUUID(),
       writer: this.options.writer,
@@ -161,6 +174,7 @@ export class CommitRunLog implements RunLog {
       heldBy: { executor: holder.executor, attempt: holder.attempt },
       writer: this.options.writer,
       maxCommits: this.options.maxCommits ?? 100_000,
+      timing: this.#timing,
       onReleased: () => this.#held.delete(held),
     });
     this.#held.add(held);
@@ -185,13 +199,13 @@ export class CommitRunLog implements RunLog {
   }
 
   async isErased(address: RunAddress): Promise<boolean> {
-    const giveUpAt = performance.now() + this.#patienceMs;
+    const giveUpAt = this.#timing.now() + this.#patienceMs;
     for (let attempt = 0; ; attempt++) {
       try {
         return await this.store.isErased(address);
       } catch (error) {
-        if (!(error instanceof LogUnavailable) || performance.now() >= giveUpAt) throw error;
-        await backoff(attempt, 20, 1_000);
+        if (!(error instanceof LogUnavailable) || this.#timing.now() >= giveUpAt) throw error;
+        await backoff(this.#timing, { attempt, firstMs: 20, mostMs: 1_000 });
       }
     }
   }
@@ -280,7 +294,7 @@ export class CommitRunLog implements RunLog {
       } catch (error) {
         // What was yielded before the fault is behind the caller's cursor: a repeat is cut off there.
         if (!(error instanceof LogUnavailable) || attempt >= 10) throw error;
-        await backoff(attempt, 50, 2_000);
+        await backoff(this.#timing, { attempt, firstMs: 50, mostMs: 2_000 });
       }
     }
   }
@@ -302,7 +316,7 @@ export class CommitRunLog implements RunLog {
     const key = keyOf(address);
     const existing = this.#feeds.get(key);
     if (existing) return existing;
-    const feed: Feed = new Feed(this.store, address, () => {
+    const feed: Feed = new Feed(this.store, this.#timing, address, () => {
       if (this.#feeds.get(key) === feed) this.#feeds.delete(key);
     });
     this.#feeds.set(key, feed);

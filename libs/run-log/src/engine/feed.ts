@@ -6,6 +6,7 @@
  */
 import type { RunAddress, StoredLine } from '../port.ts';
 import type { CommitStore, LiveCommit, Watch } from './commit-store.ts';
+import type { Timing } from './timing.ts';
 
 const RECHECK_MS = 15_000;
 const MAX_BUFFERED_BYTES = 1024 * 1024;
@@ -61,11 +62,12 @@ export class Feed {
   readonly ready: Promise<void>;
   #observers = new Set<Observer>();
   #watch: Watch;
-  #timer: NodeJS.Timeout;
+  readonly #endChecks: () => void;
   #newest = 0;
 
   constructor(
     private readonly store: CommitStore,
+    timing: Timing,
     private readonly address: RunAddress,
     private readonly onIdle: () => void,
   ) {
@@ -75,8 +77,7 @@ export class Feed {
       () => this.#invalidate(),
     );
     this.ready = this.#watch.ready;
-    this.#timer = setInterval(() => void this.#check(), RECHECK_MS);
-    this.#timer.unref();
+    this.#endChecks = timing.every(RECHECK_MS, () => void this.#check());
   }
 
   join(): Observer {
@@ -93,7 +94,7 @@ export class Feed {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#endChecks();
     this.#watch.close();
   }
 

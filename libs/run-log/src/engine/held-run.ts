@@ -30,6 +30,7 @@ import type { CommitStore, LiveCommit, StoredCommit, Watch } from './commit-stor
 import { land } from './land.ts';
 import { positionOf } from './load.ts';
 import { backoff, pause } from './pacing.ts';
+import type { Timing } from './timing.ts';
 
 const MAX_BATCH_BYTES = 200 * 1024;
 const BACK_TO_BACK = 8;
@@ -66,6 +67,7 @@ export interface HeldRunOptions {
   heldBy: HeldBy;
   writer: string;
   maxCommits: number;
+  timing: Timing;
   onReleased: () => void;
 }
 
@@ -85,16 +87,17 @@ export class HeldRunWriter implements HeldRun {
   /** How long the latest own append took. */
   #appendMs = 0;
   #watch: Watch | undefined;
-  readonly #recheck: NodeJS.Timeout;
-  readonly #firstLook: NodeJS.Timeout;
+  readonly #timing: Timing;
+  readonly #endRechecks: () => void;
+  readonly #cancelFirstLook: () => void;
 
   constructor(private readonly options: HeldRunOptions) {
     this.address = options.address;
     this.#at = options.loaded;
     this.#checkpointedAt = options.loaded.checkpoint === 0 ? 0 : options.loaded.run.seq;
-    this.#firstLook = setTimeout(() => this.#listen(), FIRST_LOOK_MS);
-    this.#recheck = setInterval(() => this.#fallBehind(), RECHECK_MS);
-    this.#recheck.unref();
+    this.#timing = options.timing;
+    this.#cancelFirstLook = this.#timing.after(FIRST_LOOK_MS, () => this.#listen());
+    this.#endRechecks = this.#timing.every(RECHECK_MS, () => this.#fallBehind());
   }
 
   /** What landed between the load and the subscription is read once the subscription stands. */
@@ -145,8 +148,8 @@ export class HeldRunWriter implements HeldRun {
     if (this.#released.signal.aborted) return;
     this.#released.abort();
     this.#fail(new HoldLost('released', 'the hold was released'));
-    clearInterval(this.#recheck);
-    clearTimeout(this.#firstLook);
+    this.#endRechecks();
+    this.#cancelFirstLook();
     this.#watch?.close();
     this.options.onReleased();
   }
@@ -173,7 +176,7 @@ export class HeldRunWriter implements HeldRun {
       } catch (error) {
         // What cannot be read cannot be written after either: the hold ends, and the queue with it.
         if (!(error instanceof LogUnavailable)) return this.#loseHold(brokenHold(error));
-        await backoff(3, 50, 1_000, this.#released.signal);
+        await backoff(this.#timing, { attempt: 3, firstMs: 50, mostMs: 1_000 }, this.#released.signal);
       }
     }
   }
@@ -184,7 +187,7 @@ export class HeldRunWriter implements HeldRun {
     await this.#leaveGap();
     const commit = this.#build(batch);
     this.#rememberMine(commit.commit_id);
-    const sentAt = performance.now();
+    const sentAt = this.#timing.now();
     try {
       const landed = await land(this.options.store, {
         address: this.address,
@@ -193,8 +196,9 @@ export class HeldRunWriter implements HeldRun {
         expectation: this.#at.stream_seq,
         patienceMs: Infinity,
         signal: this.#released.signal,
+        timing: this.#timing,
       });
-      this.#landedAt = performance.now();
+      this.#landedAt = this.#timing.now();
       this.#appendMs = this.#landedAt - sentAt;
       if (landed.landed) {
         this.#at = { run: batch.run, ...positionOf({ ...commit, stream_seq: landed.stream_seq }) };
@@ -223,7 +227,7 @@ export class HeldRunWriter implements HeldRun {
   /** Decides queued commands in order until one has nothing to append, the commit is full or the run ends. */
   #takeBatch(): Batch {
     const batch: Batch = { events: [], lines: [], run: this.#at.run, taken: [] };
-    const now = new Date().toISOString();
+    const now = this.#timing.timestamp();
     let bytes = 0;
     while (this.#queue.length > 0) {
       const next = this.#queue[0] as Queued;
@@ -272,7 +276,7 @@ export class HeldRunWriter implements HeldRun {
     this.#checkpointedAt = batch.run.seq;
     const decision = decide({ type: 'CheckpointRun', held_by: this.options.heldBy }, batch.run);
     if (decision.refusal) return;
-    const events = number(batch.run, decision.events, new Date().toISOString());
+    const events = number(batch.run, decision.events, this.#timing.timestamp());
     batch.events.push(...events);
     batch.lines.push(...events.map(encodeEvent));
     batch.run = events.reduce(evolve, batch.run);
@@ -297,12 +301,12 @@ export class HeldRunWriter implements HeldRun {
   }
 
   async #leaveGap(): Promise<void> {
-    const idle = performance.now() - this.#landedAt;
+    const idle = this.#timing.now() - this.#landedAt;
     this.#backToBack = idle < 2 ? this.#backToBack + 1 : 0;
     if (this.#backToBack < BACK_TO_BACK) return;
     this.#backToBack = 0;
     const gap = Math.max(GAP_MS, GAP_APPENDS * this.#appendMs);
-    await pause(Math.min(gap, LONGEST_GAP_MS), this.#released.signal);
+    await pause(this.#timing, Math.min(gap, LONGEST_GAP_MS), this.#released.signal);
   }
 
   async #catchUp(): Promise<void> {

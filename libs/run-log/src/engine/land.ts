@@ -11,6 +11,7 @@ import { LogUnavailable } from '../faults.ts';
 import type { RunAddress } from '../port.ts';
 import type { CommitStore } from './commit-store.ts';
 import { backoff } from './pacing.ts';
+import type { Timing } from './timing.ts';
 
 export interface Landing {
   address: RunAddress;
@@ -21,16 +22,18 @@ export interface Landing {
   /** Milliseconds after which the caller gives up; Infinity: never. */
   patienceMs: number;
   signal?: AbortSignal;
+  timing: Timing;
 }
 
 export type Landed = { landed: true; stream_seq: number } | { landed: false };
 
 export async function land(store: CommitStore, landing: Landing): Promise<Landed> {
-  const giveUpAt = performance.now() + landing.patienceMs;
+  const { timing } = landing;
+  const giveUpAt = timing.now() + landing.patienceMs;
   let unresolved = false;
   for (let attempt = 0; ; attempt++) {
     try {
-      const left = giveUpAt - performance.now();
+      const left = giveUpAt - timing.now();
       const answer = await store.append(landing.address, landing.encoded, landing.expectation, left);
       if (answer.outcome === 'stored') return { landed: true, stream_seq: answer.stream_seq };
       unresolved = true;
@@ -43,11 +46,11 @@ export async function land(store: CommitStore, landing: Landing): Promise<Landed
       if (!(error instanceof LogUnavailable)) throw error;
       // A full log makes room in hours, not in a caller's patience; only a holder waits for it.
       const hopeless = error.code === 'log_full' && Number.isFinite(landing.patienceMs);
-      if (hopeless || performance.now() >= giveUpAt || landing.signal?.aborted)
+      if (hopeless || timing.now() >= giveUpAt || landing.signal?.aborted)
         throw unresolved ? unknown(error) : error;
     }
-    if (performance.now() >= giveUpAt || landing.signal?.aborted) throw unknown();
-    await backoff(attempt, 20, 2_000, landing.signal);
+    if (timing.now() >= giveUpAt || landing.signal?.aborted) throw unknown();
+    await backoff(timing, { attempt, firstMs: 20, mostMs: 2_000 }, landing.signal);
   }
 }
 

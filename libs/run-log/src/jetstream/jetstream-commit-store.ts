@@ -20,6 +20,7 @@ import {
 import { Objm, type ObjectStore } from '@nats-io/obj';
 import type { Appended, CommitStore, LiveCommit, StoredCommit, Watch } from '../engine/commit-store.ts';
 import { backoff } from '../engine/pacing.ts';
+import { systemTiming } from '../engine/timing.ts';
 import { LogUnavailable } from '../faults.ts';
 import type { RunAddress } from '../port.ts';
 import { directPage, type DirectMessage } from './direct-page.ts';
@@ -118,7 +119,7 @@ export class JetStreamCommitStore implements CommitStore {
         if (await this.#isPast(filter, next, until)) return;
         throw new LogUnavailable('log_unavailable', `a replica of the log is behind ${until}`);
       } else if (await this.#isPast(filter, next, until)) return;
-      else await backoff(stale, 5, 200);
+      else await backoff(systemTiming, { attempt: stale, firstMs: 5, mostMs: 200 });
     }
   }
 
