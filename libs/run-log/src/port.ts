@@ -22,6 +22,8 @@ export interface LoadedRun {
   checkpoint: number;
   /** How many commits the run has. */
   commits: number;
+  /** When the leader was asked: monotonic milliseconds of this process. */
+  as_of: number;
   /** Every stored line, where loading had to read them all anyway (there was no checkpoint to start from). */
   lines?: StoredLine[];
 }
@@ -53,6 +55,12 @@ export interface HeldRun {
   submit(command: Command): Promise<Refusal | undefined>;
   /** `submit` of RecordProgress. */
   record(events: DraftEvent[]): Promise<Refusal | undefined>;
+  /**
+   * Resolves when the run was still held by this process at most `withinMs` ago, as the log's leader had it: at once
+   * where that is known, otherwise once the leader was asked. For what must not be done by a process that slept through
+   * the loss of its hold. Rejects with `HoldLost`.
+   */
+  confirm(withinMs: number): Promise<void>;
   /** Called with every event that somebody else appended, in order, each once. */
   onForeign(listener: (event: RunEvent, run: Run) => void): void;
   /** Aborted (reason: HoldLost) as soon as this process learns that it holds the run no longer. */

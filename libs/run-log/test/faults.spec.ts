@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { journal } from '@runledger/testkit';
+import type { Command } from '@runledger/run';
+import { journal, waitFor } from '@runledger/testkit';
 import type { EncodedCommit } from '@runledger/wire';
-import { LogUnavailable, MemoryRunLog, type RunAddress, type RunLog } from '../src/index.ts';
-import type { Appended } from '../src/engine/commit-store.ts';
+import { LogUnavailable, MemoryRunLog, type HeldRun, type RunAddress, type RunLog } from '../src/index.ts';
+import type { Appended, StoredCommit } from '../src/engine/commit-store.ts';
 import { MemoryCommitStore } from '../src/memory/memory-commit-store.ts';
 import { startLogServer } from './log-server.ts';
 import { someAddress, someBegin, someLog, someone, someStart } from './samples.ts';
@@ -39,6 +40,30 @@ class SilentStore extends MemoryCommitStore {
     this.allowedMs.push(mostMs);
     return { outcome: 'unknown', cause: 'no answer' };
   }
+}
+
+/** Counts how often the leader is asked for what landed after a commit; `failing` says which of the next questions fail. */
+class FaultyReads extends MemoryCommitStore {
+  asked = 0;
+  failing: boolean[] = [];
+
+  override async next(address: RunAddress, after: number): Promise<StoredCommit | undefined> {
+    this.asked += 1;
+    if (this.failing.shift()) throw new LogUnavailable('log_unavailable', 'no answer');
+    return super.next(address, after);
+  }
+}
+
+async function hold(log: RunLog, address: RunAddress, begin = someBegin()): Promise<HeldRun> {
+  const begun = await log.execute(address, () => begin);
+  if (begun.refusal) throw new Error(begun.refusal.detail);
+  return log.hold(address, begun);
+}
+
+/** Whatever was known before this is older than `ms` after it. */
+async function waitUntilOlder(ms: number): Promise<void> {
+  const since = performance.now();
+  await waitFor(() => performance.now() - since > ms, { describe: `${ms} ms`, everyMs: 1 });
 }
 
 describe('the log under faults', () => {
@@ -81,6 +106,59 @@ describe('the log under faults', () => {
     }
     const log = new MemoryRunLog({ writer: 'gateway/one', patienceMs: 50 }, new Silent());
     await expect(start(log)).rejects.toMatchObject({ kind: 'fault', code: 'outcome_unknown' });
+  });
+
+  it('records a command once that lost to another while what won could not be read', async () => {
+    const store = new FaultyReads();
+    const log = new MemoryRunLog({ writer: 'agent-executor/one' }, store);
+    const other = new MemoryRunLog({ writer: 'gateway/one' }, store);
+    const address = await start(log);
+    const run = await hold(log, address);
+    await other.execute(address, () => ({ type: 'PauseRun', by: someone, reason: '' }));
+    // The first question tells that another won; the second, for what won, finds no answer.
+    store.failing = [false, true];
+    expect(await run.record([someLog(1)])).toBeUndefined();
+    expect(store.failing).toEqual([]);
+    await run.release();
+    const { lines } = await log.page(address, 0, 100);
+    expect(lines.filter((line) => line.type === 'log.written')).toHaveLength(1);
+    expect(lines.map((line) => line.seq)).toEqual(lines.map((_, index) => index + 1));
+  });
+
+  it('confirms a hold without a question when the log has just been asked, and else asks its leader', async () => {
+    const store = new FaultyReads();
+    const log = new MemoryRunLog({ writer: 'agent-executor/one' }, store);
+    const address = await start(log);
+    const run = await hold(log, address);
+    const before = store.asked;
+    await run.confirm(60_000);
+    expect(store.asked).toBe(before);
+    await waitUntilOlder(5);
+    store.failing = [true, true];
+    await run.confirm(4);
+    expect(store.asked).toBeGreaterThanOrEqual(before + 3);
+    await run.release();
+    await expect(run.confirm(60_000)).rejects.toMatchObject({ cause_code: 'released' });
+  });
+
+  it('confirms no hold that another has taken over meanwhile', async () => {
+    class Deaf extends MemoryCommitStore {
+      override watch(): ReturnType<MemoryCommitStore['watch']> {
+        return { ready: Promise.resolve(), close: () => undefined };
+      }
+    }
+    const store = new Deaf();
+    const log = new MemoryRunLog({ writer: 'agent-executor/one' }, store);
+    const other = new MemoryRunLog({ writer: 'agent-executor/two' }, store);
+    const address = await start(log);
+    const run = await hold(log, address);
+    const takeOver = { ...someBegin('executor-2'), delivery: 2, lost: 'lease_expired' } as Command;
+    const second = await hold(other, address, takeOver);
+    await waitUntilOlder(2);
+    await expect(run.confirm(1)).rejects.toMatchObject({ cause_code: 'taken_over' });
+    expect(run.lost.aborted).toBe(true);
+    await second.confirm(60_000);
+    await second.release();
   });
 
   it('loses nothing that was acknowledged and stores nothing twice while the broker is killed and restarted', async () => {

@@ -73,14 +73,14 @@ export class CommitRunLog implements RunLog {
   }
 
   load(address: RunAddress): Promise<LoadedRun> {
-    return loadRun(this.store, address);
+    return loadRun(this.store, address, this.#timing);
   }
 
   async execute(address: RunAddress, command: (run: Run) => Command, known?: LoadedRun): Promise<Executed> {
     const startedAt = this.#timing.now();
     for (let attempt = 0; ; attempt++) {
       const trusted = attempt > 0 || !known;
-      const loaded = trusted ? await loadRun(this.store, address) : known;
+      const loaded = trusted ? await loadRun(this.store, address, this.#timing) : known;
       const decision = decide(command(loaded.run), loaded.run);
       if (decision.refusal || decision.events.length === 0) {
         if (!trusted) continue;
@@ -111,11 +111,13 @@ export class CommitRunLog implements RunLog {
       number: loaded.commits + 1,
       parent: run.parent?.run_id,
     });
+    const as_of = this.#timing.now();
     const landed = await this.#land(address, encodeCommit(commit), commit.commit_id, loaded.stream_seq);
     if (!landed.landed) return undefined;
     return {
       run,
       ...positionOf({ ...commit, stream_seq: landed.stream_seq }),
+      as_of,
       ...(loaded.lines ? { lines: [...loaded.lines, ...linesOf(commit)] } : {}),
     };
   }

@@ -8,6 +8,7 @@
  * 4. After 8 commits back to back it leaves a gap of 20 ms, or longer where appends are slow, so that other writers are
  *    not starved.
  * 5. Every foreign event reaches the listeners once, in order.
+ * 6. `confirm` answers from a time at which the log's leader was asked, never from when its answer arrived.
  */
 import {
   decide,
@@ -27,7 +28,7 @@ import { randomUUID } from 'node:crypto';
 import { HoldLost, LogUnavailable } from '../faults.ts';
 import type { HeldRun, LoadedRun, RunAddress } from '../port.ts';
 import type { CommitStore, LiveCommit, StoredCommit, Watch } from './commit-store.ts';
-import { land } from './land.ts';
+import { land, type Landed } from './land.ts';
 import { positionOf } from './load.ts';
 import { backoff, pause } from './pacing.ts';
 import type { Timing } from './timing.ts';
@@ -49,6 +50,11 @@ export const COMMIT_RESERVE = 100;
 interface Queued {
   command: Command;
   resolve: (refusal: Refusal | undefined) => void;
+  reject: (error: Error) => void;
+}
+
+interface Confirming {
+  resolve: () => void;
   reject: (error: Error) => void;
 }
 
@@ -75,6 +81,7 @@ export class HeldRunWriter implements HeldRun {
   readonly address: RunAddress;
   #at: LoadedRun;
   #queue: Queued[] = [];
+  #confirming: Confirming[] = [];
   #pumping: Promise<void> | undefined;
   #behind = false;
   #lost = new AbortController();
@@ -129,13 +136,30 @@ export class HeldRunWriter implements HeldRun {
   }
 
   submit(command: Command): Promise<Refusal | undefined> {
-    if (this.#lost.signal.aborted) return Promise.reject(this.#lost.signal.reason as HoldLost);
-    if (this.#released.signal.aborted)
-      return Promise.reject(new HoldLost('released', 'the hold was released'));
+    const gone = this.#gone();
+    if (gone) return Promise.reject(gone);
     return new Promise((resolve, reject) => {
       this.#queue.push({ command, resolve, reject });
       this.#pump();
     });
+  }
+
+  async confirm(withinMs: number): Promise<void> {
+    for (;;) {
+      const gone = this.#gone();
+      if (gone) throw gone;
+      if (isEnded(this.#at.run)) throw endedHold(this.address);
+      if (this.#timing.now() - this.#at.as_of <= withinMs) return;
+      await new Promise<void>((resolve, reject) => {
+        this.#confirming.push({ resolve, reject });
+        this.#fallBehind();
+      });
+    }
+  }
+
+  #gone(): HoldLost | undefined {
+    if (this.#lost.signal.aborted) return this.#lost.signal.reason as HoldLost;
+    return this.#released.signal.aborted ? new HoldLost('released', 'the hold was released') : undefined;
   }
 
   async release(): Promise<void> {
@@ -188,29 +212,36 @@ export class HeldRunWriter implements HeldRun {
     const commit = this.#build(batch);
     this.#rememberMine(commit.commit_id);
     const sentAt = this.#timing.now();
+    let landed: Landed;
     try {
-      const landed = await land(this.options.store, {
-        address: this.address,
-        encoded: encodeCommit(commit),
-        commit_id: commit.commit_id,
-        expectation: this.#at.stream_seq,
-        patienceMs: Infinity,
-        signal: this.#released.signal,
-        timing: this.#timing,
-      });
-      this.#landedAt = this.#timing.now();
-      this.#appendMs = this.#landedAt - sentAt;
-      if (landed.landed) {
-        this.#at = { run: batch.run, ...positionOf({ ...commit, stream_seq: landed.stream_seq }) };
-        settle(batch.taken);
-      } else {
-        this.#queue.unshift(...batch.taken);
-        await this.#catchUp();
-      }
+      landed = await this.#land(commit);
     } catch (error) {
       this.#queue.unshift(...batch.taken);
       throw error;
     }
+    this.#landedAt = this.#timing.now();
+    this.#appendMs = this.#landedAt - sentAt;
+    if (landed.landed) {
+      const position = positionOf({ ...commit, stream_seq: landed.stream_seq });
+      this.#at = { run: batch.run, ...position, as_of: sentAt };
+      for (const queued of batch.taken) queued.resolve(undefined);
+      this.#confirmed();
+    } else {
+      this.#queue.unshift(...batch.taken);
+      await this.#catchUp();
+    }
+  }
+
+  #land(commit: Commit): Promise<Landed> {
+    return land(this.options.store, {
+      address: this.address,
+      encoded: encodeCommit(commit),
+      commit_id: commit.commit_id,
+      expectation: this.#at.stream_seq,
+      patienceMs: Infinity,
+      signal: this.#released.signal,
+      timing: this.#timing,
+    });
   }
 
   /** "No" and "already so" are only answered from state read up to the leader's last message. */
@@ -313,9 +344,13 @@ export class HeldRunWriter implements HeldRun {
     this.#behind = false;
     try {
       for (;;) {
+        const askedAt = this.#timing.now();
         const commit = await this.options.store.next(this.address, this.#at.stream_seq);
-        if (!commit) return;
-        this.#absorb(commit);
+        if (commit) this.#absorb(commit);
+        else {
+          this.#at = { ...this.#at, as_of: askedAt };
+          return this.#confirmed();
+        }
       }
     } catch (error) {
       this.#behind = true;
@@ -342,8 +377,8 @@ export class HeldRunWriter implements HeldRun {
       this.#at = { ...this.#at, run };
       for (const listener of this.#listeners) listener(event, run);
     }
-    this.#at = { run, ...positionOf(commit) };
-    if (isEnded(run)) this.#loseHold(new HoldLost('ended', `run ${this.address.run_id} has ended`));
+    this.#at = { run, ...positionOf(commit), as_of: this.#at.as_of };
+    if (isEnded(run)) this.#loseHold(endedHold(this.address));
     else if (!holds(run, this.options.heldBy) && run.holder)
       this.#loseHold(
         new HoldLost('taken_over', `run ${this.address.run_id} is held by ${run.holder.executor}`),
@@ -353,16 +388,20 @@ export class HeldRunWriter implements HeldRun {
   #loseHold(reason: HoldLost): void {
     if (this.#lost.signal.aborted) return;
     this.#lost.abort(reason);
-    for (const queued of this.#queue.splice(0)) queued.reject(reason);
+    this.#fail(reason);
   }
 
   #fail(error: Error): void {
-    for (const queued of this.#queue.splice(0)) queued.reject(error);
+    for (const waiting of [...this.#queue.splice(0), ...this.#confirming.splice(0)]) waiting.reject(error);
+  }
+
+  #confirmed(): void {
+    for (const waiting of this.#confirming.splice(0)) waiting.resolve();
   }
 }
 
-function settle(taken: readonly Queued[]): void {
-  for (const queued of taken) queued.resolve(undefined);
+function endedHold(address: RunAddress): HoldLost {
+  return new HoldLost('ended', `run ${address.run_id} has ended`);
 }
 
 function brokenHold(error: unknown): HoldLost {

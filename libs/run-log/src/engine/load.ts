@@ -4,13 +4,16 @@ import { LogUnavailable } from '../faults.ts';
 import type { LoadedRun, RunAddress, StoredLine } from '../port.ts';
 import type { CommitStore, StoredCommit } from './commit-store.ts';
 import { linesOf } from './feed.ts';
+import type { Timing } from './timing.ts';
 
 const CHECKPOINT = 'run.checkpointed';
 
 /** The run as of the leader's last commit: its checkpoint and what came after, or everything. */
-export async function loadRun(store: CommitStore, address: RunAddress): Promise<LoadedRun> {
+export async function loadRun(store: CommitStore, address: RunAddress, timing: Timing): Promise<LoadedRun> {
+  const as_of = timing.now();
   const last = await store.last(address);
-  if (!last) return { run: emptyRun(address.run_id), digest: '', stream_seq: 0, checkpoint: 0, commits: 0 };
+  if (!last)
+    return { run: emptyRun(address.run_id), digest: '', stream_seq: 0, checkpoint: 0, commits: 0, as_of };
   const restored = await fromCheckpoint(store, address, last);
   const { run, lines } = restored ? { run: restored } : await fromBeginning(store, address, last);
   if (run.seq !== last.last)
@@ -18,11 +21,11 @@ export async function loadRun(store: CommitStore, address: RunAddress): Promise<
       'log_unavailable',
       `run ${address.run_id} was read up to ${run.seq} of ${last.last}`,
     );
-  return { run, ...positionOf(last), ...(lines ? { lines } : {}) };
+  return { run, ...positionOf(last), as_of, ...(lines ? { lines } : {}) };
 }
 
 /** Where a writer stands after this commit. */
-export function positionOf(commit: StoredCommit): Omit<LoadedRun, 'run' | 'lines'> {
+export function positionOf(commit: StoredCommit): Omit<LoadedRun, 'run' | 'lines' | 'as_of'> {
   return {
     digest: commit.digest,
     stream_seq: commit.stream_seq,

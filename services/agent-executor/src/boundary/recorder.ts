@@ -6,12 +6,23 @@ import type { Gate } from './gate.ts';
 /** What is true already when a stop is seen, and is recorded all the same. */
 const FACTS = new Set(['tool.returned', 'turn.completed', 'text.appended', 'cost.added']);
 
+/**
+ * What cannot be taken back begins within this time of a look at the log that showed the run as held by this process.
+ * After a longer silence (a stopped process, a log that did not answer) the log is asked again.
+ */
+const BEGIN_WITHIN_MS = 5_000;
+
 /** Records what an agent did; the domain's refusals become what the agent must know. */
 export class Recorder {
   constructor(
     private readonly held: HeldRun,
     private readonly gate: Gate,
   ) {}
+
+  /** Before a call that costs money or changes the world. Throws HoldLost. */
+  confirmHold(): Promise<void> {
+    return this.held.confirm(BEGIN_WITHIN_MS);
+  }
 
   /** Resolves when the events are on disk. A refusal because of a stop is the stop reaching the agent. */
   async record(boundary: string, events: DraftEvent[]): Promise<void> {

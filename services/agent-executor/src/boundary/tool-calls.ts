@@ -13,12 +13,6 @@ import { signatureOf } from './signature.ts';
 
 export type ToolCall = Parameters<Boundary['callTool']>[0];
 
-/**
- * A call begins within this time of asking for the acknowledgement of its intent. After a longer pause (a stopped
- * process, a log that did not answer) the log is asked again whether this process still holds the run.
- */
-const BEGIN_WITHIN_MS = 5_000;
-
 export interface ToolCallParts {
   run_id: string;
   recorder: Recorder;
@@ -60,12 +54,9 @@ export class ToolCalls {
     const args = await this.parts.values.put(call.args);
     const data: EventData['tool.called'] = { call_id, index, name, args, idempotent, args_sha256 };
     const event = { type: 'tool.called' as const, data: turn === undefined ? data : { ...data, turn } };
-    let askedAt: number;
-    do {
-      askedAt = performance.now();
-      // What is on record already is answered from the leader's last message, and not recorded again.
-      await this.parts.recorder.record(`tool:${name}`, [event]);
-    } while (performance.now() - askedAt > BEGIN_WITHIN_MS);
+    // What is on record already is answered from the leader's last message, and not recorded again.
+    await this.parts.recorder.record(`tool:${name}`, [event]);
+    await this.parts.recorder.confirmHold();
   }
 
   /** A person said what became of the call: that is its result. */

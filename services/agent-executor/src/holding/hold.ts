@@ -101,7 +101,7 @@ async function contextFor(parts: HoldParts, agentParts: AgentParts): Promise<Har
     history,
     boundary: boundaryFor(parts, agentParts, { recorder, purse, signal }),
     emit: (events) => recorder.emit(events[0]?.type ?? 'emit', events as DraftEvent[]),
-    paid: (call, work) => paid(purse, call, work),
+    paid: (call, work) => paid({ purse, recorder }, call, work),
     values,
     nudges: () => inbox.pendingNudges(),
     stopping: gate.stopSeen,
@@ -141,13 +141,14 @@ function purseFor(
 }
 
 async function paid<T extends { usage: ModelUsage }>(
-  purse: Purse,
+  { purse, recorder }: { purse: Purse; recorder: Recorder },
   call: PaidCall,
   work: (maxTokens: number | undefined) => Promise<T>,
 ): Promise<T> {
   const payment = await purse.reserve(call);
   let done: T;
   try {
+    await recorder.confirmHold();
     done = await work(payment.max_tokens);
   } catch (error) {
     await payment.release();
