@@ -64,6 +64,10 @@ export default tseslint.config(
             { sourceTag: 'layer:client-app', onlyDependOnLibsWithTags: ['layer:client'] },
             { sourceTag: 'layer:servers', onlyDependOnLibsWithTags: [] },
             { sourceTag: 'layer:testkit', onlyDependOnLibsWithTags: ['layer:servers'] },
+            {
+              sourceTag: 'layer:simulation',
+              onlyDependOnLibsWithTags: ['layer:domain', 'layer:fold', 'layer:adapter'],
+            },
           ],
         },
       ],

@@ -23,7 +23,9 @@ const CASES = [
   ['services/gateway/src', '@runledger/testkit', RULE],
   ['services/gateway/src', '../../run-scheduler/src/module.ts', RULE],
   ['services/cli/src', '@runledger/run-log', RULE],
+  ['services/agent-executor/src', '@runledger/simulation', RULE],
   ['libs/run-log/src', '@runledger/run', undefined],
+  ['libs/simulation/src', '@runledger/run-log', undefined],
   ['services/gateway/src', '@runledger/service-host', undefined],
 ];
 

@@ -1,0 +1,51 @@
+import type { StoredRun } from '../stored-runs.ts';
+import type { Invariant } from './life.ts';
+
+const TOO_LATE = new Set(['child.spawned', 'tool.called', 'turn.started', 'approval.requested']);
+
+/** P4: after a stop was asked for, nothing new is begun, and nobody starts but to finish the stop. */
+export const nothingBegins: Invariant = ({ runs }) =>
+  [...runs.values()].flatMap((run) => {
+    const stop = run.of('stop.requested')[0];
+    if (!stop) return [];
+    const later = run.events.filter(({ seq }) => seq > stop.seq);
+    const late = later.filter(({ type }) => TOO_LATE.has(type));
+    const started = later.filter(
+      ({ type, seq }) => type === 'run.started' && run.events[seq - 2]?.type !== 'attempt.lost',
+    );
+    return [...late, ...started].map(({ type, seq }) => `P4: ${run.run_id}: ${type} (${seq}) after the stop`);
+  });
+
+/** P4: a stop that the scheduler has handled has reached every child that lived. */
+export const stopsCascade: Invariant = ({ runs, world }) =>
+  [...runs.values()].flatMap((run) => {
+    const stop = run.of('stop.requested')[0];
+    const handled = stop && world.broker.schedulerRuns.ackedAt.get(stop.stream_seq);
+    if (!stop || handled === undefined) return [];
+    return childrenOf(run)
+      .filter(({ spawned }) => spawned < stop.seq)
+      .filter(({ id }) => !isReached(runs.get(id), handled))
+      .map(({ id }) => `P4: the stop of ${run.run_id} has not reached its child ${id}`);
+  });
+
+/** P4: a run has stopped when everything below it has. */
+export const treesStopWhole: Invariant = ({ runs }) =>
+  [...runs.values()].flatMap((run) => {
+    const stopped = run.of('run.stopped')[0];
+    if (!stopped) return [];
+    return childrenOf(run)
+      .filter(({ id }) => {
+        const end = runs.get(id)?.end;
+        return !end || end.stream_seq > stopped.stream_seq;
+      })
+      .map(({ id }) => `P4: ${run.run_id} has stopped before its child ${id}`);
+  });
+
+function isReached(child: StoredRun | undefined, by: number): boolean {
+  const reached = [child?.of('stop.requested')[0], child?.end];
+  return reached.some((event) => event !== undefined && event.stored_at <= by);
+}
+
+function childrenOf(run: StoredRun): { id: string; spawned: number }[] {
+  return run.of('child.spawned').map(({ data, seq }) => ({ id: data.child_run_id, spawned: seq }));
+}

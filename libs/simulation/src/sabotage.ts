@@ -1,0 +1,23 @@
+/** Each switches off one rule that a promise stands on. A life with one of them must be found out. */
+export const SABOTAGES = [
+  /** The broker takes appends whatever they expect. */
+  'no_fence',
+  /** Agents go on with a result that is not on disk yet. */
+  'use_before_record',
+  /** A call with an unknown outcome is made again, and nobody is asked. */
+  'repeat_unknown_outcome',
+  /** A redelivered run is taken over without asking who holds it. */
+  'take_over_unasked',
+  /** A stop stays where it was asked for. */
+  'stop_not_cascaded',
+  /** A commit is folded onto a view that does not end right before it. */
+  'view_with_hole',
+  /** Starts and commands are answered before they are appended. */
+  'answer_before_append',
+  /** Idempotency keys are not looked at. */
+  'start_twice',
+  /** What costs money or changes the world is begun without a look at who holds the run. */
+  'begin_unconfirmed',
+] as const;
+
+export type Sabotage = (typeof SABOTAGES)[number];

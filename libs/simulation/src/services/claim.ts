@@ -1,0 +1,101 @@
+import type { Command, EventData, Refusal, Run } from '@runledger/run';
+import { LogUnavailable, type LoadedRun, type RunAddress, type RunLog } from '@runledger/run-log';
+import type { SimulatedProcess } from '../simulated-process.ts';
+import type { World } from '../world.ts';
+import type { HolderAnswer, HolderTable } from './holder-table.ts';
+
+const ROUNDS = 5;
+type LossReason = EventData['attempt.lost']['reason'];
+const REASONS: Record<Exclude<HolderAnswer, 'holds'>, LossReason> = {
+  does_not_hold: 'executor_stopped',
+  gone: 'lease_expired',
+  silent: 'unreachable',
+};
+
+/** One delivery of a work message. */
+export interface Grant {
+  dispatch: number;
+  work_seq: number;
+  delivery: number;
+}
+
+/** `done`: nothing is left to do for this message. `keep`: its ack belongs to somebody else. */
+export type Claim = { outcome: 'done' | 'keep' } | { outcome: 'begun'; loaded: LoadedRun };
+type Move = 'done' | 'keep' | 'begin' | { lost: LossReason };
+
+/** The run has changed since it was looked at. */
+class Moved extends Error {}
+
+/** Decides what one delivery means, and begins the attempt where that is this process's to do. */
+export class Claims {
+  constructor(
+    private readonly world: World,
+    private readonly process: SimulatedProcess,
+    private readonly runLog: RunLog,
+    private readonly table: HolderTable,
+  ) {}
+
+  async claim(address: RunAddress, grant: Grant): Promise<Claim> {
+    for (let round = 1; round <= ROUNDS; round += 1) {
+      const loaded = await this.runLog.load(address);
+      const move = await this.#move(loaded.run, grant);
+      if (move === 'done' || move === 'keep') return { outcome: move };
+      const claim = await this.#begin(address, loaded, this.#command(grant, move));
+      if (claim) return claim;
+    }
+    throw new LogUnavailable('too_much_contention', 'the run changed while it was claimed');
+  }
+
+  async #move(run: Run, grant: Grant): Promise<Move> {
+    if (run.status === 'none' || run.ended_at !== null || grant.dispatch < run.dispatch) return 'done';
+    if (run.status === 'waiting') return grant.dispatch === run.dispatch ? 'done' : 'begin';
+    if (run.status === 'queued' || !run.holder) return 'begin';
+    const sameMessage = run.holder.dispatch === grant.dispatch && run.holder.work_seq === grant.work_seq;
+    if (sameMessage && grant.delivery <= run.holder.delivery) return 'keep';
+    if (run.holder.executor === this.table.instance) return { lost: REASONS.does_not_hold };
+    if (this.world.sabotage === 'take_over_unasked') return { lost: REASONS.silent };
+    const answer = await this.table.ask(run.holder.executor, run.run_id);
+    return answer === 'holds' ? 'keep' : { lost: REASONS[answer] };
+  }
+
+  #command(grant: Grant, move: 'begin' | { lost: LossReason }): Command {
+    const claimant = { executor: this.process.name, pool: 'default', engine: 'simulated' };
+    return {
+      type: 'BeginAttempt',
+      ...grant,
+      ...claimant,
+      ...(move === 'begin' ? {} : { lost: move.lost }),
+    };
+  }
+
+  /** Undefined: look again. */
+  async #begin(address: RunAddress, seen: LoadedRun, command: Command): Promise<Claim | undefined> {
+    const same = (run: Run): Command => {
+      if (run.seq !== seen.run.seq) throw new Moved();
+      return command;
+    };
+    try {
+      const executed = await this.runLog.execute(address, same, seen);
+      if (executed.refusal) return refused(executed.refusal, executed.run.seq === seen.run.seq);
+      return executed.run.holder ? { outcome: 'begun', loaded: executed } : { outcome: 'done' };
+    } catch (error) {
+      if (error instanceof Moved) return undefined;
+      if (error instanceof LogUnavailable && error.code === 'outcome_unknown') return { outcome: 'keep' };
+      throw error;
+    }
+  }
+}
+
+function refused(refusal: Refusal, settled: boolean): Claim | undefined {
+  if (!settled) return undefined;
+  switch (refusal.code) {
+    case 'stale_dispatch':
+    case 'run_already_ended':
+    case 'run_stopping':
+      return { outcome: 'done' };
+    case 'not_the_holder':
+      return { outcome: 'keep' };
+    default:
+      throw new Error(`the run refuses to begin: ${refusal.code}: ${refusal.detail}`);
+  }
+}
