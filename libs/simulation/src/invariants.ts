@@ -1,6 +1,7 @@
 import {
   commandsAreStored,
   onlyTheHolder,
+  recordedOnce,
   sameBytes,
   startsEnd,
   takenFromTheAbsent,
@@ -27,6 +28,7 @@ const INVARIANTS: readonly Invariant[] = [
   startsEnd,
   wholeLogs,
   sameBytes,
+  recordedOnce,
   onlyTheHolder,
   takenFromTheAbsent,
   commandsAreStored,

@@ -18,6 +18,8 @@ export const SABOTAGES = [
   'start_twice',
   /** What costs money or changes the world is begun without a look at who holds the run. */
   'begin_unconfirmed',
+  /** A child that is listed and was never created, because of a crash in between, is not created by the next attempt. */
+  'absent_child_left',
 ] as const;
 
 export type Sabotage = (typeof SABOTAGES)[number];

@@ -62,7 +62,7 @@ export class Calls {
     await this.#acknowledgeNudges();
     await this.#withinBudget();
     return gate.parking.during(async () => {
-      await this.#begin();
+      await this.#begin('model');
       const result = await this.#outside(place, { kind: 'model', call_id: '', idempotent: true });
       this.#paid += 1;
       await this.#use(this.#step(place.index, 'model', signature, result));
@@ -132,7 +132,7 @@ export class Calls {
   }
 
   async #tool(place: Place, name: string, idempotent: boolean): Promise<Json> {
-    const { recorded, gate, world } = this.parts;
+    const { recorded, world } = this.parts;
     const { index } = place;
     const signature = `${name} ${place.known}`;
     const step = recorded.match(index, 'tool', signature);
@@ -142,11 +142,7 @@ export class Calls {
     if (step && world.sabotage !== 'repeat_unknown_outcome') await this.#mayRepeat(step, name);
     const called = { call_id, index, name, args: null, idempotent, args_sha256: signature };
     await this.#record(`tool:${name}`, [{ type: 'tool.called', data: called }]);
-    await this.#begin();
-    if (gate.stopping) {
-      await gate.observeStop(`tool:${name}`);
-      throw new AgentStopped(`tool:${name}`);
-    }
+    await this.#begin(`tool:${name}`);
     const { result, is_error } = await settle(() =>
       this.#outside(place, { kind: 'tool', call_id, idempotent }),
     );
@@ -180,7 +176,8 @@ export class Calls {
     const step = recorded.match(index, 'child', agent_id);
     const address = { tenant_id: held.address.tenant_id, run_id: step?.child_run_id ?? world.newRunId() };
     if (step) {
-      if (!inbox.endOf(address.run_id)) await this.#createIfAbsent(address, index, script);
+      const isLeft = world.sabotage === 'absent_child_left';
+      if (!isLeft && !inbox.endOf(address.run_id)) await this.#createIfAbsent(address, index, script);
       return address.run_id;
     }
     const spawned = { call_id: `c${index}`, index, child_run_id: address.run_id, agent_id };
@@ -238,9 +235,16 @@ export class Calls {
     await this.#record('model', events);
   }
 
-  /** Before a call that costs money or changes the world. Throws HoldLost. */
-  async #begin(): Promise<void> {
-    if (this.parts.world.sabotage !== 'begin_unconfirmed') await this.parts.held.confirm(BEGIN_WITHIN_MS);
+  /**
+   * Before a call that costs money or changes the world. Throws HoldLost, or AgentStopped: another branch of the agent may
+   * have observed a stop since this one passed the gate.
+   */
+  async #begin(boundary: string): Promise<void> {
+    const { world, held, gate } = this.parts;
+    if (world.sabotage !== 'begin_unconfirmed') await held.confirm(BEGIN_WITHIN_MS);
+    if (!gate.stopping) return;
+    await gate.observeStop(boundary);
+    throw new AgentStopped(boundary);
   }
 
   #outside(

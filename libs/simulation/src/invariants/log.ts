@@ -53,6 +53,47 @@ export const sameBytes: Invariant = ({ observers, runs }) => {
   return found;
 };
 
+/** P3: what happened once is recorded once. */
+export const recordedOnce: Invariant = ({ runs }) => {
+  const found: string[] = [];
+  for (const run of runs.values()) {
+    const seen = new Set<string>();
+    for (const event of run.events) {
+      const once = nameOf(event);
+      if (once !== undefined && seen.has(once))
+        found.push(`P3: ${run.run_id}: ${once} (${event.seq}) once more`);
+      if (once !== undefined) seen.add(once);
+    }
+  }
+  return found;
+};
+
+/** The name of what can happen only once in a run; undefined: it may happen again. */
+function nameOf({ type, data }: StoredRun['events'][number]): string | undefined {
+  switch (type) {
+    case 'step.completed':
+    case 'milestone.reached':
+      return `${type} ${data.index}`;
+    case 'tool.called':
+    case 'tool.returned':
+    case 'child.spawned':
+      return `${type} ${data.call_id}`;
+    case 'child.ended':
+      return `${type} ${data.child_run_id}`;
+    case 'approval.requested':
+      return `${type} ${data.approval_id}`;
+    case 'nudge.received':
+    case 'nudge.acknowledged':
+      return `${type} ${data.nudge_id}`;
+    case 'run.started':
+      return `${type} ${data.attempt}`;
+    case 'stop.observed':
+      return type;
+    default:
+      return undefined;
+  }
+}
+
 /** P3: what an executor writes is written while it holds the run. */
 export const onlyTheHolder: Invariant = ({ runs }) => {
   const found: string[] = [];

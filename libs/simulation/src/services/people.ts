@@ -33,6 +33,7 @@ export class People {
   readonly #random: Random;
   readonly #time: VirtualTime;
   readonly #mischief: number;
+  readonly #chatter: number;
 
   constructor(
     private readonly world: World,
@@ -41,6 +42,7 @@ export class People {
     this.#random = world.random.fork();
     this.#time = world.time;
     this.#mischief = this.#random.pick([0, 0.03, 0.15]);
+    this.#chatter = this.#random.pick([0, 0, 0.5]);
     const count = this.#random.pick([1, 1, 2, 3]);
     for (let number = 1; number <= count; number += 1)
       this.#time.after(this.#random.between(1, 15_000), () => void this.#start(String(number)));
@@ -77,12 +79,21 @@ export class People {
       if (answer) {
         this.starts.push({ intent, run_id: answer.value.run_id });
         for (const listener of this.onStarted) listener(answer.value);
+        if (random.chance(this.#chatter)) void this.#chat(answer.value);
         // Whoever has a key may well ask again.
         if (order.idempotency_key === undefined || !random.chance(0.3)) break;
       } else if (order.idempotency_key === undefined) break;
       await this.#time.wait(random.between(100, 3_000));
     }
     this.#asking -= 1;
+  }
+
+  /** Commands beside a busy holder: each wins or loses a race against it. */
+  async #chat(address: RunAddress): Promise<void> {
+    for (let left = this.#random.between(5, 25); left > 0 && !this.#calm; left -= 1) {
+      await this.#time.wait(this.#random.between(1, 400));
+      void this.#command(address, this.#nudge());
+    }
   }
 
   /** Undefined: there was no answer, and nobody knows what became of it. */
@@ -178,7 +189,11 @@ export class People {
     if (drawn < 0.6) return { type: 'PauseRun', by, reason: 'whim' };
     if (drawn < 0.7)
       return { type: 'RaiseLimits', by, limits: { max_cost_usd: String(random.between(1, 9)) } };
-    return { type: 'SendNudge', nudge_id: `n${(this.#nudges += 1)}`, by, message: 'and?' };
+    return this.#nudge();
+  }
+
+  #nudge(): Command {
+    return { type: 'SendNudge', nudge_id: `n${(this.#nudges += 1)}`, by: this.#someone(), message: 'and?' };
   }
 
   #someone(): Actor {

@@ -19,9 +19,15 @@ export class Recorder {
     private readonly gate: Gate,
   ) {}
 
-  /** Before a call that costs money or changes the world. Throws HoldLost. */
-  confirmHold(): Promise<void> {
-    return this.held.confirm(BEGIN_WITHIN_MS);
+  /**
+   * Before a call that costs money or changes the world. Throws HoldLost, or AgentStopped: another branch of the agent
+   * may have observed a stop since this one passed the gate, and nothing begins after the receipt.
+   */
+  async begin(boundary: string): Promise<void> {
+    await this.held.confirm(BEGIN_WITHIN_MS);
+    if (!this.gate.stopping) return;
+    await this.gate.observeStop(boundary);
+    throw new AgentStopped(boundary);
   }
 
   /** Resolves when the events are on disk. A refusal because of a stop is the stop reaching the agent. */

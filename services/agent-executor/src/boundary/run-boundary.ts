@@ -166,7 +166,7 @@ export class RunBoundary implements Boundary {
     const settings = max_tokens === undefined ? call.settings : { ...call.settings, max_tokens };
     let answer: ModelAnswer;
     try {
-      await this.parts.recorder.confirmHold();
+      await this.parts.recorder.begin(`model:${call.model ?? 'default'}`);
       answer = await this.parts.callModel(settings ? { ...call, settings } : call);
     } catch (error) {
       await payment.release();

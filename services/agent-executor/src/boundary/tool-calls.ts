@@ -56,7 +56,7 @@ export class ToolCalls {
     const event = { type: 'tool.called' as const, data: turn === undefined ? data : { ...data, turn } };
     // What is on record already is answered from the leader's last message, and not recorded again.
     await this.parts.recorder.record(`tool:${name}`, [event]);
-    await this.parts.recorder.confirmHold();
+    await this.parts.recorder.begin(`tool:${name}`);
   }
 
   /** A person said what became of the call: that is its result. */

@@ -148,7 +148,7 @@ async function paid<T extends { usage: ModelUsage }>(
   const payment = await purse.reserve(call);
   let done: T;
   try {
-    await recorder.confirmHold();
+    await recorder.begin(call.boundary);
     done = await work(payment.max_tokens);
   } catch (error) {
     await payment.release();
