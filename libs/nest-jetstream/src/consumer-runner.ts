@@ -31,7 +31,7 @@ import { type Turn, SubjectLanes } from './subject-lanes.ts';
  * Does not own what an outcome means to the broker (delivery.ts).
  *
  * R1  Exactly as many messages are asked for as slots are free: none waits in a buffer while ack_wait runs and others could take it.
- * R2  Never more handlers than `concurrency`.
+ * R2  Never more handlers than `concurrency`, those that gave their slot back not counted.
  * R3  What is held (running, or waiting for its subject's turn) is kept by working() every third of ack_wait, until it is settled.
  * R4  Serial consumers: messages of one subject are handled in the order of delivery; what already waits behind a failed one goes back with it.
  * R5  A missing stream or durable, or a broker that is away, is waited for with backoff, told in log and state, and never the end of pulling.
@@ -161,23 +161,24 @@ export class ConsumerRunner {
     await this.slots.take();
     this.lastMessageAt = Date.now();
     this.pending = message.info.pending;
-    const task = this.hold(message)
+    const freeSlot = once(() => this.slots.release());
+    const task = this.hold(message, freeSlot)
       .catch((error: unknown) => this.unexpected(message, error))
       .finally(() => {
         this.running.delete(task);
-        this.slots.release();
+        freeSlot();
       });
     this.running.add(task);
   }
 
-  private async hold(message: JsMsg): Promise<void> {
+  private async hold(message: JsMsg, freeSlot: () => void): Promise<void> {
     const from = performance.now();
     const alive = setInterval(() => !this.abandoned && keepAlive(message), this.definition.ackWaitMs / 3);
     let settlement: Settlement = 'returned';
     const take = async (turn?: Turn): Promise<void> => {
       if (this.stopping() || turn?.handBackMs !== undefined)
         return handBack(message, this.settling, turn?.handBackMs);
-      const outcome = await this.handle(message);
+      const outcome = await this.handle(message, freeSlot);
       // Held no longer: a late working() would take the message back from a delay or from its owner.
       clearInterval(alive);
       const settled = await settle(message, outcome, this.settling);
@@ -192,7 +193,7 @@ export class ConsumerRunner {
     this.setup.observer.onSettled?.(this.definition.durable, settlement, performance.now() - from);
   }
 
-  private async handle(message: JsMsg): Promise<Outcome> {
+  private async handle(message: JsMsg, freeSlot: () => void): Promise<Outcome> {
     let data: unknown;
     try {
       data = this.definition.decode({
@@ -212,6 +213,7 @@ export class ConsumerRunner {
           stream_seq: message.seq,
           delivery: deliveryCount,
           pending,
+          freeSlot,
         }),
       );
     } catch (error) {
@@ -254,6 +256,14 @@ export class ConsumerRunner {
       );
     this.setup.observer.onPhase?.(this.state());
   }
+}
+
+function once(act: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) act();
+    done = true;
+  };
 }
 
 function keepAlive(message: JsMsg): void {

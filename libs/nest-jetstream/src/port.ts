@@ -26,6 +26,8 @@ export interface Delivery<T> {
   delivery: number;
   /** Messages of the consumer still to come. */
   pending: number;
+  /** What is left of the handler costs next to nothing: its slot may go to another message meanwhile. Repeats are harmless. */
+  freeSlot: () => void;
 }
 
 /** A handler's answer "leave this message un-acked": another process owns its ack. */

@@ -4,6 +4,7 @@ import type { RunningService } from '@runledger/service-host';
 import { waitFor } from '@runledger/testkit';
 import { builtin, codeAgent } from './agents.ts';
 import { Cell, type SeenEvent } from './cell.ts';
+import { recordAsGhost } from './ghost.ts';
 import { startExecutor, startScheduler, type ExecutorOptions } from './test-executor.ts';
 
 describe('agents that call agents', () => {
@@ -95,6 +96,28 @@ describe('agents that call agents', () => {
     const address = await cell.request(tree, { depth: 2, width: [2, 2], count: 1, every_ms: 10 });
     const end = await cell.ended(address, 30_000);
     expect(end.data.result).toEqual({ runs: 7, ticks: 7 });
+  });
+
+  it('a stopping parent leaves its slot to the children that it waits for', async () => {
+    await executor({ slots: 1 });
+    await cell.store(builtin('ticker'));
+    const caller = codeAgent(
+      'busy-caller',
+      `await Promise.all([tools.callAgent('ticker', { count: 99, every_ms: 100 }), tools.step('busy', null, () => new Promise((r) => setTimeout(r, 1500)))]);`,
+    );
+    const address = await cell.request(caller, {});
+    await cell.until(address, (event) => event.type === 'child.spawned');
+    const child = childOf(await cell.events(address));
+    await cell.until(child, (event) => event.type === 'run.requested');
+    await recordAsGhost(cell, child, 'builtin', []);
+    await cell.requestStop(address);
+    expect((await cell.ended(address)).type).toBe('run.stopped');
+    expect((await cell.events(child)).map(({ type }) => type).slice(-4)).toEqual([
+      'attempt.lost',
+      'run.started',
+      'stop.observed',
+      'run.stopped',
+    ]);
   });
 
   it('a child’s failure is thrown in the agent with its code, and may be caught', async () => {

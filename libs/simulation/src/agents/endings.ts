@@ -13,6 +13,7 @@ export interface Hold {
   gate: Gate;
   inbox: Inbox;
   time: VirtualTime;
+  freeSlot: () => void;
 }
 
 /** Appends the end of an attempt. True when it is on disk, so that the work message may be acked. */
@@ -29,8 +30,12 @@ export async function appendEnd(hold: Hold, ending: Ending): Promise<boolean> {
 }
 
 /** A run that stops waits for its children's ends: only then has all of it stopped. */
-async function finishStop({ held, heldBy, gate, inbox }: Hold, boundary: string): Promise<boolean> {
+async function finishStop(
+  { held, heldBy, gate, inbox, freeSlot }: Hold,
+  boundary: string,
+): Promise<boolean> {
   await gate.observeStop(boundary);
+  freeSlot();
   if (!(await inbox.whenNoChildLives(gate.leaving))) return false;
   const refusal = await held.submit({ type: 'FinishStop', held_by: heldBy, ...gate.stopOrder });
   return !refusal;

@@ -12,7 +12,8 @@ export interface Consumer<M> {
   slots: number;
   /** Messages with the same key are handled one after the other. */
   serialBy?: (message: M) => string;
-  handle: (delivery: Delivery<M>) => Promise<Handled>;
+  /** `freeSlot`: what is left of the handler costs next to nothing. */
+  handle: (delivery: Delivery<M>, freeSlot: () => void) => Promise<Handled>;
 }
 
 const FAULT_DELAY_MS = [250, 5_000] as const;
@@ -22,12 +23,16 @@ export function consume<M>(durable: Durable<M>, consumer: Consumer<M>): { end: (
   const { network, process, handle, serialBy, slots } = consumer;
   const turns = new Map<string, Promise<void>>();
   const tell = (what: () => void): void => void request(network, process, what).catch(() => undefined);
-  const settle = async (delivery: Delivery<M>, before: Promise<void> | undefined): Promise<void> => {
+  const settle = async (
+    delivery: Delivery<M>,
+    before: Promise<void> | undefined,
+    freeSlot: () => void,
+  ): Promise<void> => {
     const stop = process.timing.every(durable.ackWaitMs / 3, () => tell(() => durable.working(delivery.id)));
     try {
       await before;
       if (network.faults.strikes('handler_fault')) throw new Error('the handler fails');
-      const handled = await handle(delivery);
+      const handled = await handle(delivery, freeSlot);
       if (handled !== KEEP) tell(() => durable.ack(delivery.id));
     } catch {
       const [least, most] = FAULT_DELAY_MS;
@@ -42,9 +47,15 @@ export function consume<M>(durable: Durable<M>, consumer: Consumer<M>): { end: (
     slots,
     take: (delivery) => {
       const key = serialBy?.(delivery.message);
-      const turn = settle(delivery, key === undefined ? undefined : turns.get(key)).finally(() => {
+      let isFree = false;
+      const freeSlot = (): void => {
+        if (!isFree) process.run(() => subscription.done());
+        isFree = true;
+      };
+      const before = key === undefined ? undefined : turns.get(key);
+      const turn = settle(delivery, before, freeSlot).finally(() => {
         if (key !== undefined && turns.get(key) === turn) turns.delete(key);
-        process.run(() => subscription.done());
+        freeSlot();
       });
       if (key !== undefined) turns.set(key, turn);
     },

@@ -45,8 +45,8 @@ export class Executor {
       network: world.network,
       process,
       slots: world.random.between(1, 4),
-      handle: ({ id, message: { dispatch, ...address }, delivery }) =>
-        this.#work(address, { dispatch, work_seq: id, delivery }),
+      handle: ({ id, message: { dispatch, ...address }, delivery }, freeSlot) =>
+        this.#work(address, { dispatch, work_seq: id, delivery }, freeSlot),
     }).end;
     process.terminated.addEventListener('abort', () => void this.#shutDown(), { once: true });
   }
@@ -59,22 +59,22 @@ export class Executor {
     this.process.kill();
   }
 
-  async #work(address: RunAddress, grant: Grant): Promise<Handled> {
+  async #work(address: RunAddress, grant: Grant, freeSlot: () => void): Promise<Handled> {
     if (this.process.terminated.aborted) throw new Error('this executor is shutting down');
     if (!this.#table.add(address.run_id)) return KEEP;
     try {
       const claim = await this.#claims.claim(address, grant);
       if (claim.outcome !== 'begun') return claim.outcome === 'done' ? undefined : KEEP;
-      return await this.#hold(address, claim.loaded);
+      return await this.#hold(address, claim.loaded, freeSlot);
     } finally {
       this.#table.remove(address.run_id);
     }
   }
 
-  async #hold(address: RunAddress, loaded: LoadedRun): Promise<Handled> {
+  async #hold(address: RunAddress, loaded: LoadedRun, freeSlot: () => void): Promise<Handled> {
     const held = await this.#runLog.hold(address, loaded);
     try {
-      const done = await Promise.race([this.#runToEnd(held, loaded.lines), lost(held)]);
+      const done = await Promise.race([this.#runToEnd(held, loaded.lines, freeSlot), lost(held)]);
       return done ? undefined : KEEP;
     } catch (error) {
       this.#noteUnexpected(error);
@@ -91,7 +91,7 @@ export class Executor {
     );
   }
 
-  async #runToEnd(held: HeldRun, known: StoredLine[] | undefined): Promise<boolean> {
+  async #runToEnd(held: HeldRun, known: StoredLine[] | undefined, freeSlot: () => void): Promise<boolean> {
     const heldBy = { executor: this.process.name, attempt: held.run.attempt };
     const draining = this.process.terminated;
     const gate = new Gate({ held, heldBy, timing: this.process.timing, draining });
@@ -106,7 +106,7 @@ export class Executor {
       // A call that may have taken effect must not be handed over as if it had not: its holder is found dead instead.
       if (isHandover && held.run.open_calls.some((call) => call.state === 'called' && !call.idempotent))
         return false;
-      return await appendEnd({ held, heldBy, gate, inbox, time: this.world.time }, ending);
+      return await appendEnd({ held, heldBy, gate, inbox, time: this.world.time, freeSlot }, ending);
     } finally {
       cancelLate();
       gate.close();

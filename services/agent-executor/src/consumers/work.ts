@@ -38,9 +38,9 @@ export function workConsumer(settings: Settings): Type {
     constructor(@Inject(Executor) private readonly executor: Executor) {}
 
     @DurableConsumer(workDefinition(settings))
-    work({ data, stream_seq, delivery }: Delivery<Work>): Promise<Handled> {
+    work({ data, stream_seq, delivery, freeSlot }: Delivery<Work>): Promise<Handled> {
       const { tenant_id, run_id, dispatch } = data;
-      return this.executor.work({ tenant_id, run_id }, { dispatch, work_seq: stream_seq, delivery });
+      return this.executor.work({ tenant_id, run_id }, { dispatch, work_seq: stream_seq, delivery }, freeSlot);
     }
   }
   return WorkConsumer;

@@ -11,6 +11,8 @@ interface Hold {
   heldBy: HeldBy;
   gate: Gate;
   inbox: Inbox;
+  /** Lets another run be taken up in this one's place. */
+  freeSlot: () => void;
 }
 
 /** How an agent's run in this process came to its end. */
@@ -33,9 +35,16 @@ export async function appendEnd(hold: Hold, ending: Ending): Promise<boolean> {
   return refusal.code === 'run_already_ended';
 }
 
-/** A run that stops waits for its children's ends: only then has all of it stopped. */
-async function finishStop({ held, heldBy, gate, inbox }: Hold, boundary: string): Promise<boolean> {
+/**
+ * A run that stops waits for its children's ends: only then has all of it stopped. It does so without a slot: the
+ * children may need every slot there is to stop.
+ */
+async function finishStop(
+  { held, heldBy, gate, inbox, freeSlot }: Hold,
+  boundary: string,
+): Promise<boolean> {
   await gate.observeStop(boundary);
+  freeSlot();
   if (!(await inbox.whenNoChildLives(gate.leaving))) return false;
   const refusal = await held.submit({ type: 'FinishStop', held_by: heldBy, ...gate.stopOrder });
   return !refusal;

@@ -51,15 +51,15 @@ export class Executor {
 
   /**
    * Resolves when the message may be acked (`void`) or must be left alone (`KEEP`). Rejects only before this delivery
-   * has begun an attempt.
+   * has begun an attempt. `freeSlot` is called when the run only waits for others any more.
    */
-  async work(address: RunAddress, grant: Grant): Promise<Handled> {
+  async work(address: RunAddress, grant: Grant, freeSlot: () => void): Promise<Handled> {
     if (this.parts.draining.aborted) throw new Error('this executor is shutting down');
     if (!this.parts.table.add(address.run_id)) return KEEP;
     try {
       const claim = await this.#claims.claim(address, grant, (seen) => this.#claimant(address, seen));
       if (claim.outcome !== 'begun') return claim.outcome === 'done' ? undefined : KEEP;
-      return await this.#hold(address, claim.loaded);
+      return await this.#hold(address, claim.loaded, freeSlot);
     } finally {
       this.parts.table.remove(address.run_id);
     }
@@ -77,11 +77,11 @@ export class Executor {
     return { executor: this.parts.table.instance, pool: this.parts.pool, engine };
   }
 
-  async #hold(address: RunAddress, loaded: LoadedRun): Promise<Handled> {
+  async #hold(address: RunAddress, loaded: LoadedRun, freeSlot: () => void): Promise<Handled> {
     let held: HeldRun | undefined;
     try {
       held = await this.parts.runLog.hold(address, loaded);
-      const done = await Promise.race([this.#runToEnd(held, loaded.lines), lost(held)]);
+      const done = await Promise.race([this.#runToEnd(held, loaded.lines, freeSlot), lost(held)]);
       return done ? undefined : KEEP;
     } catch (error) {
       const level = error instanceof HoldLost ? 'info' : 'error';
@@ -96,7 +96,7 @@ export class Executor {
     }
   }
 
-  async #runToEnd(held: HeldRun, known: StoredLine[] | undefined): Promise<boolean> {
+  async #runToEnd(held: HeldRun, known: StoredLine[] | undefined, freeSlot: () => void): Promise<boolean> {
     const heldBy: HeldBy = { executor: this.parts.table.instance, attempt: held.run.attempt };
     const gate = new Gate(held, heldBy, this.parts.draining);
     const inbox = new Inbox(held);
@@ -120,7 +120,7 @@ export class Executor {
         held.run.open_calls.some((call) => call.state === 'called' && !call.idempotent)
       )
         return false;
-      return await appendEnd(parts, ending);
+      return await appendEnd({ ...parts, freeSlot }, ending);
     } finally {
       handover();
       gate.close();
