@@ -40,7 +40,11 @@ export function workConsumer(settings: Settings): Type {
     @DurableConsumer(workDefinition(settings))
     work({ data, stream_seq, delivery, freeSlot }: Delivery<Work>): Promise<Handled> {
       const { tenant_id, run_id, dispatch } = data;
-      return this.executor.work({ tenant_id, run_id }, { dispatch, work_seq: stream_seq, delivery }, freeSlot);
+      return this.executor.work(
+        { tenant_id, run_id },
+        { dispatch, work_seq: stream_seq, delivery },
+        freeSlot,
+      );
     }
   }
   return WorkConsumer;

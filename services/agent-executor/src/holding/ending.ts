@@ -39,10 +39,7 @@ export async function appendEnd(hold: Hold, ending: Ending): Promise<boolean> {
  * A run that stops waits for its children's ends: only then has all of it stopped. It does so without a slot: the
  * children may need every slot there is to stop.
  */
-async function finishStop(
-  { held, heldBy, gate, inbox, freeSlot }: Hold,
-  boundary: string,
-): Promise<boolean> {
+async function finishStop({ held, heldBy, gate, inbox, freeSlot }: Hold, boundary: string): Promise<boolean> {
   await gate.observeStop(boundary);
   freeSlot();
   if (!(await inbox.whenNoChildLives(gate.leaving))) return false;
