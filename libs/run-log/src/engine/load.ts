@@ -69,7 +69,12 @@ async function* commits(
   from: number,
   last: StoredCommit,
 ): AsyncIterable<StoredCommit> {
-  if (last.first > 1 && from < last.stream_seq) yield* store.range(address, from, last.stream_seq - 1);
+  if (last.first > 1 && from < last.stream_seq)
+    for await (const commit of store.range(address, from, last.stream_seq - 1)) {
+      yield commit;
+      // Nothing lies between this one and the last: the store need not look for more.
+      if (commit.last + 1 === last.first) break;
+    }
   yield last;
 }
 

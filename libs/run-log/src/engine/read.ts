@@ -51,6 +51,8 @@ export async function* linesAfter(
       if (commit.last <= after) continue;
       bookmarks.keep(address, commit);
       yield sliceAfter(commit, after);
+      // Nothing lies between this one and the last: the store need not look for more.
+      if (commit.last + 1 === last.first) break;
     }
   }
   yield sliceAfter(last, after);

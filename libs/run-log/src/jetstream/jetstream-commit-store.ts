@@ -99,28 +99,42 @@ export class JetStreamCommitStore implements CommitStore {
     for await (const message of this.#messages(filter, from, until)) yield storedCommit(message);
   }
 
-  /** A replica may be behind the leader: what it does not have yet is asked for again, then read from the leader. */
+  /**
+   * A replica may be behind the leader: what it does not have yet is asked for again, then read from the leader. While
+   * one page is at work the next is on its way.
+   */
   async *#messages(filter: string, from: number, until: number): AsyncIterable<DirectMessage> {
+    if (from > until) return;
     let next = from;
-    for (let stale = 0; next <= until;) {
-      const page = await directPage(
-        this.connection.nc,
-        STREAM,
-        { seq: next, next_by_subj: filter },
-        READ_TIMEOUT_MS,
-      );
-      for (const message of page) {
-        if (message.seq > until) return;
-        yield message;
-        next = message.seq + 1;
-      }
-      if (page.length > 0) stale = 0;
-      else if (++stale > 10) {
-        if (await this.#isPast(filter, next, until)) return;
-        throw new LogUnavailable('log_unavailable', `a replica of the log is behind ${until}`);
-      } else if (await this.#isPast(filter, next, until)) return;
-      else await backoff(systemTiming, { attempt: stale, firstMs: 5, mostMs: 200 });
+    let coming = this.#page(filter, next);
+    for (let stale = 0; ;) {
+      const page = await coming;
+      const last = page.at(-1);
+      if (last) {
+        stale = 0;
+        next = last.seq + 1;
+        const hasMore = next <= until && Number(last.headers.get('Nats-Num-Pending')) > 0;
+        if (hasMore) coming = this.#page(filter, next);
+        for (const message of page) {
+          if (message.seq > until) return;
+          yield message;
+        }
+        if (next > until) return;
+        if (hasMore) continue;
+      } else stale += 1;
+      if (await this.#isPast(filter, next, until)) return;
+      if (stale > 10) throw new LogUnavailable('log_unavailable', `a replica of the log is behind ${until}`);
+      if (stale > 0) await backoff(systemTiming, { attempt: stale, firstMs: 5, mostMs: 200 });
+      coming = this.#page(filter, next);
     }
+  }
+
+  /** Its failure is for whoever awaits it, and for nobody when the reader has left. */
+  #page(filter: string, seq: number): Promise<DirectMessage[]> {
+    const { nc } = this.connection;
+    const page = directPage(nc, STREAM, { seq, next_by_subj: filter }, READ_TIMEOUT_MS);
+    page.catch(() => undefined);
+    return page;
   }
 
   /** Whether the leader has nothing of this filter between two sequences. */
