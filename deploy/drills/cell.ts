@@ -76,7 +76,7 @@ export class Cell {
 
   get unexpectedExits(): string[] {
     return this.processes.flatMap((process) =>
-      Array.from({ length: process.unexpectedExits }, () => process.name),
+      process.unexpectedExits.map((how) => `${process.name} (${how})`),
     );
   }
 

@@ -13,6 +13,7 @@ import { power } from './drills/power.ts';
 import { replicas } from './drills/replicas.ts';
 import { services } from './drills/services.ts';
 import { access, permissions } from './drills/specs.ts';
+import { toolCalls } from './drills/tool-calls.ts';
 import { startingOrder } from './drills/starting-order.ts';
 import { trees } from './drills/trees.ts';
 import { views } from './drills/views.ts';
@@ -32,6 +33,7 @@ export const DRILLS: readonly Drill[] = [
   replicas,
   deploy,
   trees,
+  toolCalls,
   idempotency,
   injection,
   startingOrder,

@@ -11,6 +11,15 @@ export interface Call {
 export interface Turn {
   afterMs: number;
   calls: readonly Call[];
+  /** The answer also waits for this. */
+  until?: Promise<unknown>;
+}
+
+export interface Request {
+  model: string;
+  turn: number;
+  /** In ms since the epoch. */
+  at: number;
 }
 
 /** `turn` counts the answers that the model has given in this conversation before. */
@@ -24,6 +33,8 @@ interface Body {
 
 export interface ScriptedModel {
   readonly url: string;
+  /** Every request that has come, in order. */
+  readonly requests: readonly Request[];
   /** Requests that wait for their answer now, by model. */
   waiting(model: string): number;
 }
@@ -31,19 +42,24 @@ export interface ScriptedModel {
 /** An OpenAI-compatible endpoint on loopback that follows a script. */
 export async function startScriptedModel(cleanup: Cleanup, script: Script): Promise<ScriptedModel> {
   const waiting = new Map<string, Set<ServerResponse>>();
+  const requests: Request[] = [];
   const server = createServer((request, response) => {
     let text = '';
     request.on('data', (chunk: Buffer) => (text += chunk.toString()));
     request.on('end', () => {
       const { model, stream, messages } = JSON.parse(text) as Body;
-      const { afterMs, calls } = script(model, messages.filter(({ role }) => role === 'assistant').length);
+      const turn = messages.filter(({ role }) => role === 'assistant').length;
+      requests.push({ model, turn, at: Date.now() });
+      const { afterMs, calls, until } = script(model, turn);
       const open = waiting.get(model) ?? new Set();
       waiting.set(model, open.add(response));
-      const timer = setTimeout(() => {
+      const say = async (): Promise<void> => {
+        await until;
         open.delete(response);
         if (stream) answerInParts(response, calls);
         else answer(response, calls);
-      }, afterMs);
+      };
+      const timer = setTimeout(() => void say(), afterMs);
       response.once('close', () => {
         open.delete(response);
         clearTimeout(timer);
@@ -57,6 +73,7 @@ export async function startScriptedModel(cleanup: Cleanup, script: Script): Prom
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    requests,
     waiting: (model) => waiting.get(model)?.size ?? 0,
   };
 }

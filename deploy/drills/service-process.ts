@@ -23,7 +23,7 @@ export class ServiceProcess {
   #watchdog: Watchdog | undefined;
   #opsPort = 0;
   #output = '';
-  #unexpected = 0;
+  readonly #unexpected: string[] = [];
   #ending = false;
 
   constructor(name: string, env: Record<string, string>, placement: Placement = {}) {
@@ -36,8 +36,8 @@ export class ServiceProcess {
     return this.#child?.pid ?? 0;
   }
 
-  /** Exits that no drill asked for. */
-  get unexpectedExits(): number {
+  /** Exits that no drill asked for: with which code or by which signal. */
+  get unexpectedExits(): readonly string[] {
     return this.#unexpected;
   }
 
@@ -70,8 +70,8 @@ export class ServiceProcess {
         'data',
         (chunk: Buffer) => (this.#output = (this.#output + chunk.toString()).slice(-100_000)),
       );
-    child.once('exit', () => {
-      if (this.#child === child && !this.#ending) this.#unexpected += 1;
+    child.once('exit', (code, signal) => {
+      if (this.#child === child && !this.#ending) this.#unexpected.push(String(code ?? signal));
     });
     this.#child = child;
     if (child.pid !== undefined) this.#watchdog = tieToThisProcess(child.pid);
