@@ -25,6 +25,8 @@ export interface CellOptions {
   /** Processes of each service; default one. */
   replicas?: Partial<Record<Name, number>>;
   env?: Record<string, string>;
+  /** On top of `env`, for one process of a service. */
+  envOf?: (service: Name, replica: number) => Record<string, string>;
   broker?: TestBrokerOptions;
   /** The URL at which a service reaches the broker, given the broker's own; default: directly. */
   through?: (service: Name, url: string) => Promise<string> | string;
@@ -149,6 +151,7 @@ export async function launch(
     for (let replica = 0; replica < (options.replicas?.[name] ?? 1); replica += 1) {
       const own: Record<string, string> = {
         ...env,
+        ...options.envOf?.(name, replica),
         RUNLEDGER_NATS_URL: (await options.through?.(name, url)) ?? url,
       };
       const placement = options.placement?.(name) ?? {};

@@ -17,6 +17,7 @@ import { toolCalls } from './drills/tool-calls.ts';
 import { startingOrder } from './drills/starting-order.ts';
 import { trees } from './drills/trees.ts';
 import { views } from './drills/views.ts';
+import { zombie } from './drills/zombie.ts';
 
 /** In the order in which `all` runs them. */
 export const DRILLS: readonly Drill[] = [
@@ -34,6 +35,7 @@ export const DRILLS: readonly Drill[] = [
   deploy,
   trees,
   toolCalls,
+  zombie,
   idempotency,
   injection,
   startingOrder,

@@ -37,6 +37,7 @@ export interface AuditedRun {
 
 export interface AuditedLine {
   seq: number;
+  attempt: number;
   type: string;
   at: string;
   data: Record<string, unknown>;

@@ -105,6 +105,13 @@ export class ServiceProcess {
     }
   }
 
+  /** The name under which it is in the log and at the broker, as it says itself. */
+  async instance(): Promise<string> {
+    const host = this.#placement.host ?? '127.0.0.1';
+    const answer = await fetch(`http://${host}:${this.#opsPort}/healthz`);
+    return ((await answer.json()) as { instance: string }).instance;
+  }
+
   async end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     if (!child || !this.runs) return;
