@@ -50,7 +50,7 @@ export interface Layout {
 }
 
 export const LAYOUT: Layout = {
-  "version": 2,
+  "version": 3,
   "streams": [
     {
       "name": "RUNS",
@@ -392,9 +392,9 @@ export const LAYOUT: Layout = {
     },
     {
       "bucket": "admission",
-      "description": "Queued and granted runs by <tenant>.<run>. Can be rebuilt from RUNS.",
-      "history": 1,
-      "max_value_size": 16384,
+      "description": "Runs that wait by <tenant>.<run>; who has a slot in the latest changes of `slots`. Can be rebuilt from RUNS.",
+      "history": 64,
+      "max_value_size": 1048576,
       "max_age_s": 0,
       "allow_msg_ttl": true,
       "writers": [

@@ -36,8 +36,12 @@ export interface Settings {
   slots: number;
   /** `RUNLEDGER_POOL`: the pool of executors that this one serves. */
   pool: string;
-  /** `RUNLEDGER_ROOT_RUNS_PER_USER`: admission limit. */
+  /** `RUNLEDGER_ROOT_RUNS`, and with `_PER_TENANT`, `_PER_USER`, `_PER_AGENT`, `_PER_KEY`: root runs that run at once. */
+  rootRuns: number;
+  rootRunsPerTenant: number;
   rootRunsPerUser: number;
+  rootRunsPerAgent: number;
+  rootRunsPerKey: number;
   /** `RUNLEDGER_SECRET_KEY`: 32 bytes as hex or base64; locally kept in `home/secret-key`. */
   secretKey: Buffer;
   /** `RUNLEDGER_LOG`: pino level. */

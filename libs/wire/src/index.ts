@@ -51,3 +51,11 @@ export { openEnv, sealEnv } from './sealed-env.ts';
 export { conforms } from './conforms.ts';
 export { decodeEventStrict } from './strict-event.ts';
 export { decodeTombstone, encodeTombstone, tombstoneFor, type Tombstone } from './tombstone.ts';
+export {
+  applySlots,
+  MOST_RESTATED,
+  RESTATE_AFTER,
+  SLOTS_HISTORY,
+  SLOTS_KEY,
+  type SlotsCommit,
+} from './admission.ts';

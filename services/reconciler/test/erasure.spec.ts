@@ -3,7 +3,14 @@ import { KEEP } from '@runledger/nest-jetstream';
 import { RunErased, type RunAddress } from '@runledger/run-log';
 import { waitFor } from '@runledger/testkit';
 import { openViewStore, type ViewStore } from '@runledger/view-store';
-import { admissionKey, bucketSubject, decodeEvent, deadSubject, runSubject } from '@runledger/wire';
+import {
+  admissionKey,
+  bucketSubject,
+  decodeEvent,
+  deadSubject,
+  runSubject,
+  SLOTS_KEY,
+} from '@runledger/wire';
 import { pino } from 'pino';
 import { ERASE_STEPS, type EraseStep } from '../src/erasure/erase-run.ts';
 import { Eraser, LATE_WRITERS_MS, type EraserParts } from '../src/erasure/eraser.ts';
@@ -139,8 +146,8 @@ describe('erasing a run', () => {
 
   it('waits until the run has given its slot back', async () => {
     const run = await projected();
-    const subject = bucketSubject('admission', admissionKey(run.address.tenant_id, run.address.run_id));
-    await cell.broker.js.publish(subject, JSON.stringify({ state: 'granted', dispatch: 1 }));
+    const slots = { number: 1, granted: [{ run_id: run.address.run_id, dispatch: 1 }], released: [] };
+    await cell.broker.js.publish(bucketSubject('admission', SLOTS_KEY), JSON.stringify(slots));
     await tombstones.put(run.address, tombstoneOf(run), 0);
     await expect(eraser().handle(run.address)).rejects.toMatchObject({ kind: 'fault' });
     expect((await cell.log.page(run.address, 0, 0)).last_seq).toBeGreaterThan(0);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { RunAddress } from '@runledger/run-log';
 import { waitFor } from '@runledger/testkit';
 import { openViewStore, type ViewStore } from '@runledger/view-store';
-import { admissionKey, bucketSubject, decodeWork, encodeWork, workSubject } from '@runledger/wire';
+import { admissionKey, bucketSubject, decodeWork, encodeWork, SLOTS_KEY, workSubject } from '@runledger/wire';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { rebuildViews } from '../src/rebuild-views.ts';
@@ -68,8 +68,10 @@ async function runningRun(): Promise<RunAddress> {
 }
 
 async function admit(address: RunAddress, state: 'queued' | 'granted', dispatch: number): Promise<void> {
-  const subject = bucketSubject('admission', admissionKey(address.tenant_id, address.run_id));
-  await cell.broker.js.publish(subject, JSON.stringify({ run_id: address.run_id, state, dispatch }));
+  const entry = { run_id: address.run_id, dispatch };
+  const key = state === 'granted' ? SLOTS_KEY : admissionKey(address.tenant_id, address.run_id);
+  const value = state === 'granted' ? { number: 1, granted: [entry], released: [] } : entry;
+  await cell.broker.js.publish(bucketSubject('admission', key), JSON.stringify(value));
 }
 
 const project = () =>

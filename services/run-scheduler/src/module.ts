@@ -1,6 +1,7 @@
 import { Module, type OnApplicationBootstrap, type OnApplicationShutdown, Inject } from '@nestjs/common';
 import { SERVICE_CONTEXT, type ServiceContext, type ServiceDefinition } from '@runledger/service-host';
 import { Admission } from './admission/admission.ts';
+import { LimitBook } from './admission/limit-book.ts';
 import { QueuePositions } from './admission/queue-positions.ts';
 import { repairGrants } from './admission/repair.ts';
 import { DueConsumer } from './consumers/due.ts';
@@ -27,9 +28,9 @@ import { Reactions } from './reactions/reactions.ts';
         const admission: Admission = new Admission({
           broker,
           runLog,
-          limits: { rootRunsPerUser: settings.rootRunsPerUser, childrenPerRoot: 16 },
-          onChange: (tenantId) => positions.changed(tenantId, () => admission.entries(tenantId)),
-          onUnpublished: (tenant_id, run_id, error) =>
+          limits: new LimitBook(broker, { ...settings, childrenPerRoot: 16 }),
+          onQueue: () => positions.changed(admission.ledger),
+          onUnpublished: ({ tenant_id, run_id }, error) =>
             logger.warn({ event: 'scheduler.work.not_published', tenant_id, run_id, reason: String(error) }),
         });
         return admission;
@@ -46,12 +47,14 @@ class SchedulerModule implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Not awaited: the first commits may be admitted while old grants are checked. */
   onApplicationBootstrap(): void {
+    this.admission.open();
     repairGrants(this.context, this.admission).catch((error: unknown) =>
       this.context.logger.warn({ event: 'scheduler.repair.failed', reason: String(error) }),
     );
   }
 
   onApplicationShutdown(): void {
+    this.admission.close();
     this.positions.close();
   }
 }

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Kvm } from '@nats-io/kv';
-import type { MsgHdrs } from '@nats-io/nats-core';
 import { bootstrap, connectBroker, type Broker } from '@runledger/nest-jetstream';
 import { LAYOUT } from '@runledger/proto';
 import { directPage, JetStreamRunLog, type RunAddress, type RunLog } from '@runledger/run-log';
@@ -12,8 +11,10 @@ import {
   type TemporaryFolder,
   type TestBroker,
 } from '@runledger/testkit';
+import { applySlots, SLOTS_KEY, type SlotsCommit } from '@runledger/wire';
 import { ulid } from 'ulid';
 import { someBegin, someone, someStart } from '../../../libs/run-log/test/samples.ts';
+import type { AdmissionEntry } from '../src/admission/entry.ts';
 import { schedulerDefinition } from '../src/module.ts';
 
 /** Two replicas of the scheduler on a real broker; the specs play gateway and executor. */
@@ -165,16 +166,14 @@ describe('admission with two schedulers', () => {
     await Promise.all(runs.map(end));
     const stored = () =>
       directPage(broker.nc, 'KV_admission', { seq: 1, next_by_subj: '$KV.admission.>' }, 5_000);
-    const isMark = (message: { headers: MsgHdrs }): boolean => message.headers.get('KV-Operation') === 'DEL';
-    await waitFor(async () => (await stored()).every(isMark), {
-      timeoutMs: 20_000,
-      describe: 'every slot to be free',
-    });
-    // Once the marks are gone the bucket is as empty as a new one, with two schedulers that knew them.
-    await waitFor(async () => (await stored()).length === 0, {
-      timeoutMs: 40_000,
-      describe: 'the marks to go',
-    });
+    const slots = new Map<string, AdmissionEntry>();
+    const free = async (): Promise<boolean> => {
+      slots.clear();
+      for (const { subject, text } of await stored())
+        if (subject.endsWith(SLOTS_KEY)) applySlots(slots, JSON.parse(text) as SlotsCommit<AdmissionEntry>);
+      return slots.size === 0;
+    };
+    await waitFor(free, { timeoutMs: 20_000, describe: 'every slot to be free' });
     const later = await Promise.all([start('user-1'), start('user-2'), start('user-3')]);
     await waitFor(async () => (await granted(later)).length === 3, {
       timeoutMs: 10_000,

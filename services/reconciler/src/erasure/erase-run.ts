@@ -8,6 +8,7 @@
  * 4. Nothing here says what to keep: a fork has its own copy of its events and values, under its own id, and a child is
  *    a run of its own.
  */
+import { grantedSlots } from '../admission/granted-slots.ts';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { directPage, LogUnavailable, type RunAddress } from '@runledger/run-log';
 import type { Broker } from '@runledger/nest-jetstream';
@@ -58,7 +59,9 @@ export async function eraseRun(
   }
 }
 
-async function slot({ jsm, address }: Work): Promise<void> {
+async function slot({ jsm, address, parts }: Work): Promise<void> {
+  if ((await grantedSlots(parts.broker)).has(address.run_id))
+    throw new LogUnavailable('log_unavailable', `run ${address.run_id} has not given its slot back yet`);
   const subject = bucketSubject('admission', admissionKey(address.tenant_id, address.run_id));
   const entry = await jsm.streams.getMessage('KV_admission', { last_by_subj: subject });
   if (entry && entry.header.get('KV-Operation') === '')

@@ -1,6 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import type { Broker } from '@runledger/nest-jetstream';
 import type { RunAddress } from '@runledger/run-log';
+import { grantedSlots } from '../admission/granted-slots.ts';
 import {
   admissionKey,
   ALL_WORK,
@@ -38,13 +39,15 @@ export class WorkQueue {
     return (await jsm.streams.getMessage('WORK', { last_by_subj: this.subjectOf(address) })) !== null;
   }
 
-  /** The run's entry in bucket `admission`. */
+  /** What bucket `admission` says of the run: its slot, or that it waits for one. */
   async admission(address: RunAddress): Promise<Granted | undefined> {
+    const slot = (await grantedSlots(this.broker)).get(address.run_id);
+    if (slot) return { state: 'granted', dispatch: slot.dispatch };
     const jsm = await this.broker.jsm();
     const subject = bucketSubject('admission', admissionKey(address.tenant_id, address.run_id));
     const message = await jsm.streams.getMessage('KV_admission', { last_by_subj: subject });
     if (message === null || message.header.get('KV-Operation') !== '') return undefined;
-    return message.json<Granted>();
+    return { state: 'queued', dispatch: message.json<Granted>().dispatch };
   }
 
   /** False: somebody else's message for this run is outstanding. */

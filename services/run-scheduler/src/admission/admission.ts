@@ -2,96 +2,229 @@
  * Owns: who may run now. Level-triggered: every call looks at the run as the leader has it and makes the ledger agree,
  * so that repeats, reordering and second replicas are harmless.
  *
- * 1. A grant is stored before its work message is published, and the message is published outside the tenant's turn; a
- *    grant without a message is repaired by repeating it: here, at the next start, or by the reconciler's sweep.
- * 2. Within a tenant, decisions are made one after the other; across processes the ledger's expectation orders them, and
- *    "nothing to do" is only believed when nobody else has written.
+ * 1. Decisions are made in rounds, one after the other; what is asked while one is being stored is decided in the next.
+ *    Across processes the ledger's fence orders them, and "there is no room" is only believed of a ledger that has read
+ *    all that was stored before.
+ * 2. A grant is stored before its work message is published; a grant without a message is repaired by repeating it: here,
+ *    at the next start, or by the reconciler's sweep.
  * 3. A run keeps its slot through a handover, and gives it up when it parks or ends.
  */
-import type { Run } from '@runledger/run';
+import type { EventOf, Run } from '@runledger/run';
 import type { RunAddress, RunLog } from '@runledger/run-log';
 import type { Broker } from '@runledger/nest-jetstream';
+import { decodeEvent } from '@runledger/wire';
+import { setTimeout as pause } from 'node:timers/promises';
 import { publishWork } from '../work/work-queue.ts';
-import { grantable, type AdmissionEntry, type AdmissionLimits } from './entry.ts';
-import { LedgerMoved, TenantLedger } from './ledger.ts';
+import type { AdmissionEntry } from './entry.ts';
+import { Ledger, LedgerMoved } from './ledger.ts';
+import type { LimitBook } from './limit-book.ts';
+import { Round, type Request } from './round.ts';
 
-const MOVED_RETRIES = 20;
+const MOVED_RETRIES = 50;
 /** When a run is looked at again, after its message could not be published and after its grant. */
 const REPEAT_MS = 2_000;
+/** How often a process that has nothing to do looks whether others have left something to grant. */
+const LOOK_MS = 1_000;
+
+export type Requested = EventOf<'run.requested'>['data'];
 
 export interface AdmissionParts {
   broker: Broker;
   runLog: RunLog;
-  limits: AdmissionLimits;
-  /** Called after this process has changed a tenant's ledger. */
-  onChange: (tenantId: string) => void;
+  limits: LimitBook;
+  /** Called when runs wait, or wait no longer. */
+  onQueue: () => void;
   /** Called when the work of a grant could not be published yet. */
-  onUnpublished: (tenantId: string, runId: string, error: unknown) => void;
+  onUnpublished: (entry: AdmissionEntry, error: unknown) => void;
+}
+
+interface Asked {
+  request: Request;
+  done: PromiseWithResolvers<void>;
 }
 
 export class Admission {
-  #ledgers = new Map<string, TenantLedger>();
-  #turns = new Map<string, Promise<unknown>>();
+  readonly ledger: Ledger;
+  #asked: Asked[] = [];
+  #running: Promise<void> | undefined;
+  #again = false;
+  #told = 0;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly parts: AdmissionParts) {}
+  constructor(private readonly parts: AdmissionParts) {
+    this.ledger = new Ledger(parts.broker, parts.limits);
+  }
+
+  /** Looks from now on what others have left to do, too. */
+  open(): void {
+    this.#timer ??= setInterval(() => void this.look().catch(() => undefined), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** A round for what others have stored. */
+  async look(): Promise<void> {
+    await this.parts.limits.refresh(this.ledger.queue.heads());
+    this.#again = true;
+    await this.#run();
+  }
 
   /** Makes the ledger agree with the run, grants what became possible and queues the work. */
   async settle(address: RunAddress): Promise<void> {
-    const { run } = await this.parts.runLog.load(address);
+    const { run, lines } = await this.parts.runLog.load(address);
     if (run.status === 'none') return;
-    if (run.status === 'queued') return this.admit(address, run);
+    const line = lines?.[0]?.line;
+    const first = line === undefined ? undefined : requestedIn(line);
+    if (run.status === 'queued') return this.admit(run, first);
     if (run.status === 'waiting' && run.waiting_on === 'handover') return this.#redispatch(address);
-    if (run.status === 'running' || run.status === 'stopping') return this.#keepSlot(address, run);
+    if (run.status === 'running' || run.status === 'stopping')
+      return this.#ask({ type: 'keep', entry: await this.#entryOf(run, run.dispatch, first) });
     await this.release(address);
   }
 
-  /** A run that runs has a slot, also where the ledger was lost. */
-  #keepSlot(address: RunAddress, run: Run): Promise<void> {
-    return this.#inTurn(address.tenant_id, async (ledger) => {
-      if (!ledger.entries.has(run.run_id))
-        await ledger.put({ ...entryOf(run, run.dispatch), state: 'granted' });
-    });
-  }
-
-  /** The run holds its slot no longer. */
-  release(address: RunAddress): Promise<void> {
-    return this.#granting(address.tenant_id, async (ledger, grant) => {
-      if (!ledger.entries.has(address.run_id)) return;
-      await ledger.remove(address.run_id);
-      await this.#grantNext(ledger, grant);
-    });
+  /** The run holds its slot no longer, and waits for none. */
+  release({ run_id }: RunAddress): Promise<void> {
+    return this.#ask({ type: 'release', run_id });
   }
 
   /** Publishes the work of every grant again: after a crash a grant may have been stored without its message. */
-  async repeatGrants(tenantId: string): Promise<void> {
-    const granted = await this.#inTurn(tenantId, async (ledger) =>
-      [...ledger.entries.values()].filter((entry) => entry.state === 'granted'),
-    );
-    for (const entry of granted) await this.settle({ tenant_id: tenantId, run_id: entry.run_id });
-    await this.#granting(tenantId, (ledger, grant) => this.#grantNext(ledger, grant));
-  }
-
-  /** A tenant's entries as they are stored. */
-  entries(tenantId: string): Promise<{ entries: AdmissionEntry[]; as_of: number }> {
-    return this.#inTurn(tenantId, async (ledger) => ({
-      entries: [...ledger.entries.values()],
-      as_of: ledger.lastSequence,
-    }));
+  async repeatGrants(): Promise<void> {
+    await this.look();
+    for (const { tenant_id, run_id } of [...this.ledger.slots.values()])
+      await this.settle({ tenant_id, run_id });
   }
 
   /** A run that waits for a slot, as it was last seen: a later end of it is found after the grant. */
-  async admit(address: RunAddress, run: Run): Promise<void> {
-    const dispatch = Math.max(1, run.dispatch);
-    await this.#granting(address.tenant_id, async (ledger, grant) => {
-      const known = ledger.entries.get(run.run_id);
-      if (known?.state === 'granted' && known.dispatch >= dispatch) return grant.again(known);
-      const entry = entryOf(run, dispatch);
-      const entries = new Map(ledger.entries).set(run.run_id, entry);
-      const next = grantable(entries.values(), this.parts.limits);
-      if (next.some((candidate) => candidate.run_id === run.run_id)) await grant.now(ledger, entry);
-      else if (!known || known.dispatch < dispatch) await ledger.put(entry);
-    });
-    this.#lookAgain(address);
+  async admit(run: Run, requested?: Requested): Promise<void> {
+    const entry = await this.#entryOf(run, Math.max(1, run.dispatch), requested);
+    await this.#ask({ type: 'want', entry });
+  }
+
+  async #redispatch(address: RunAddress): Promise<void> {
+    const done = await this.parts.runLog.execute(address, () => ({ type: 'UnparkRun', reason: 'handover' }));
+    if (done.refusal || done.run.status !== 'queued') return;
+    await this.#ask({ type: 'take', entry: await this.#entryOf(done.run, done.run.dispatch) });
+  }
+
+  async #entryOf(run: Run, dispatch: number, requested?: Requested): Promise<AdmissionEntry> {
+    const { run_id, tenant_id, user_id, agent_id, root_run_id, priority } = run;
+    const since = Date.parse(run.requested_at);
+    const entry = { tenant_id, run_id, user_id, agent_id, root_run_id, priority, since, dispatch };
+    if (root_run_id !== run_id) return entry;
+    const { labels, agent } = requested ?? (await this.#requestOf({ tenant_id, run_id }));
+    return { ...entry, ...(await this.parts.limits.keysOf(tenant_id, agent_id, labels, agent)) };
+  }
+
+  async #requestOf(address: RunAddress): Promise<Pick<Requested, 'labels' | 'agent'>> {
+    const { lines } = await this.parts.runLog.page(address, 0, 1);
+    return (lines[0] && requestedIn(lines[0].line)) ?? { labels: {} };
+  }
+
+  #ask(request: Request): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#asked.push({ request, done });
+    void this.#run().catch(() => undefined);
+    return done.promise;
+  }
+
+  #run(): Promise<void> {
+    this.#running ??= this.#rounds().finally(() => (this.#running = undefined));
+    return this.#running;
+  }
+
+  async #rounds(): Promise<void> {
+    // What is asked in the same turn of the event loop belongs to one round.
+    await Promise.resolve();
+    while (this.#asked.length > 0 || this.#again) {
+      const look = this.#again;
+      this.#again = false;
+      const asked = this.#asked.splice(0);
+      try {
+        if (look) await this.ledger.catchUp();
+        const published = await this.#decide(asked.map(({ request }) => request));
+        for (const { request, done } of asked) settleWith(done, published, request);
+        this.#tellOfQueue();
+      } catch (error) {
+        for (const { done } of asked) done.reject(error);
+        if (asked.length === 0) throw error;
+      }
+    }
+  }
+
+  /** One round, again from the start when another process was first. Gives the publishing of what it granted, by run. */
+  async #decide(requests: readonly Request[]): Promise<Map<string, Promise<void>>> {
+    const { ledger } = this;
+    if (ledger.sequence === 0) await ledger.catchUp();
+    let confirmed = false;
+    for (let attempt = 0; ; attempt++) {
+      const round = new Round(ledger, requests);
+      try {
+        if (round.unknown && !confirmed) {
+          confirmed = true;
+          round.undo();
+          await ledger.confirmSlots();
+          continue;
+        }
+        if (round.changesSlots) await ledger.commit(round.granted, round.released);
+      } catch (error) {
+        round.undo();
+        if (!(error instanceof LedgerMoved) || attempt >= MOVED_RETRIES) throw error;
+        await pause(Math.random() * Math.min(20, 2 * attempt));
+        await ledger.catchUp();
+        continue;
+      }
+      return this.#store(round);
+    }
+  }
+
+  /** Also after an error the grants of the round are stored, so their work is published. */
+  async #store(round: Round): Promise<Map<string, Promise<void>>> {
+    const { ledger } = this;
+    const published = new Map(round.published.map((entry) => [entry.run_id, this.#publish(entry)] as const));
+    for (const { tenant_id, run_id } of round.granted) this.#lookAgain({ tenant_id, run_id });
+    if (round.waiting.length > 0) await this.#keepWaiting(round.waiting);
+    if (round.unqueued.length > 0) await ledger.dequeue(round.unqueued);
+    if (this.#roomForMore()) this.#again = true;
+    return published;
+  }
+
+  /** Also of what others have changed. */
+  #tellOfQueue(): void {
+    const { changes } = this.ledger.queue;
+    if (changes === this.#told) return;
+    this.#told = changes;
+    this.parts.onQueue();
+  }
+
+  /** A run waits only once that is stored: who asks again after an error is not told that it waits already. */
+  async #keepWaiting(entries: readonly AdmissionEntry[]): Promise<void> {
+    try {
+      await this.ledger.enqueue(entries);
+    } catch (error) {
+      for (const { run_id } of entries) this.ledger.queue.remove(run_id);
+      throw error;
+    }
+  }
+
+  /** What others stored while this round was being stored may be granted now. */
+  #roomForMore(): boolean {
+    const { queue, usage } = this.ledger;
+    const next = queue.take(usage);
+    next?.undo();
+    return next !== undefined;
+  }
+
+  async #publish(entry: AdmissionEntry): Promise<void> {
+    const { tenant_id, run_id, dispatch } = entry;
+    try {
+      await publishWork(this.parts.broker, tenant_id, run_id, dispatch);
+    } catch (error) {
+      this.parts.onUnpublished(entry, error);
+      setTimeout(() => void this.settle({ tenant_id, run_id }).catch(() => undefined), REPEAT_MS).unref();
+    }
   }
 
   /**
@@ -101,101 +234,26 @@ export class Admission {
    */
   #lookAgain(address: RunAddress): void {
     const look = async (): Promise<void> => {
-      if (!this.#ledgers.get(address.tenant_id)?.entries.has(address.run_id)) return;
+      if (!this.ledger.slots.has(address.run_id)) return;
       const { run } = await this.parts.runLog.load(address);
       if (run.ended_at !== null) await this.release(address);
     };
     setTimeout(() => void look().catch(() => this.#lookAgain(address)), REPEAT_MS).unref();
   }
-
-  async #redispatch(address: RunAddress): Promise<void> {
-    const done = await this.parts.runLog.execute(address, () => ({ type: 'UnparkRun', reason: 'handover' }));
-    if (done.refusal || done.run.status !== 'queued') return;
-    const entry = entryOf(done.run, done.run.dispatch);
-    await this.#granting(address.tenant_id, (ledger, grant) => grant.now(ledger, entry));
-  }
-
-  async #grantNext(ledger: TenantLedger, grant: Grants): Promise<void> {
-    for (const entry of grantable(ledger.entries.values(), this.parts.limits)) await grant.now(ledger, entry);
-  }
-
-  /** A turn that may grant; what it granted is published when it is over, also when it ended in an error. */
-  async #granting(
-    tenantId: string,
-    decide: (ledger: TenantLedger, grant: Grants) => Promise<void> | void,
-  ): Promise<void> {
-    const grants = new Grants();
-    try {
-      await this.#inTurn(tenantId, async (ledger) => decide(ledger, grants));
-    } finally {
-      await Promise.all(grants.made.map((entry) => this.#publish(tenantId, entry)));
-    }
-  }
-
-  async #publish(tenantId: string, entry: AdmissionEntry): Promise<void> {
-    try {
-      await publishWork(this.parts.broker, tenantId, entry.run_id, entry.dispatch);
-    } catch (error) {
-      this.parts.onUnpublished(tenantId, entry.run_id, error);
-      const again = setTimeout(
-        () => void this.settle({ tenant_id: tenantId, run_id: entry.run_id }).catch(() => undefined),
-        REPEAT_MS,
-      );
-      again.unref();
-    }
-  }
-
-  /** Runs `decide` alone for this tenant, on a loaded ledger, again from the start when another process was first. */
-  #inTurn<T>(tenantId: string, decide: (ledger: TenantLedger) => Promise<T>): Promise<T> {
-    const before = this.#turns.get(tenantId) ?? Promise.resolve();
-    const turn = before.catch(() => undefined).then(() => this.#decide(tenantId, decide));
-    this.#turns.set(tenantId, turn);
-    return turn;
-  }
-
-  async #decide<T>(tenantId: string, decide: (ledger: TenantLedger) => Promise<T>): Promise<T> {
-    const ledger = this.#ledgers.get(tenantId) ?? new TenantLedger(this.parts.broker, tenantId);
-    this.#ledgers.set(tenantId, ledger);
-    for (let attempt = 0; ; attempt++) {
-      try {
-        await ledger.load();
-        const writes = ledger.writes;
-        const result = await decide(ledger);
-        if (ledger.writes !== writes) this.parts.onChange(tenantId);
-        else if (!(await ledger.isCurrent())) continue;
-        return result;
-      } catch (error) {
-        if (!(error instanceof LedgerMoved) || attempt >= MOVED_RETRIES) throw error;
-      }
-    }
-  }
 }
 
-/** What one turn grants. Kept over its repeats: a grant that is stored is published, whatever comes after it. */
-class Grants {
-  readonly made: AdmissionEntry[] = [];
-
-  async now(ledger: TenantLedger, entry: AdmissionEntry): Promise<void> {
-    const granted: AdmissionEntry = { ...entry, state: 'granted' };
-    await ledger.put(granted);
-    this.made.push(granted);
-  }
-
-  /** Granted before; its message may be missing. */
-  again(entry: AdmissionEntry): void {
-    this.made.push(entry);
-  }
+/** A request is done when its run's work is on the queue; a release waits for the work of all that it made room for. */
+function settleWith(
+  done: PromiseWithResolvers<void>,
+  published: Map<string, Promise<void>>,
+  request: Request,
+): void {
+  const waitFor =
+    request.type === 'release' ? Promise.all(published.values()) : published.get(request.entry.run_id);
+  Promise.resolve(waitFor).then(() => done.resolve(), done.reject);
 }
 
-function entryOf(run: Run, dispatch: number): AdmissionEntry {
-  return {
-    run_id: run.run_id,
-    user_id: run.user_id,
-    agent_id: run.agent_id,
-    root_run_id: run.root_run_id,
-    priority: run.priority,
-    since: Date.parse(run.requested_at),
-    state: 'queued',
-    dispatch,
-  };
+function requestedIn(line: string): Requested | undefined {
+  const event = decodeEvent(line);
+  return event.type === 'run.requested' ? (event.data as Requested) : undefined;
 }

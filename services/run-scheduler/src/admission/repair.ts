@@ -8,20 +8,15 @@ import type { Admission } from './admission.ts';
  * never written, everything that is not over is admitted again from the log.
  */
 export async function repairGrants(context: ServiceContext, admission: Admission): Promise<void> {
-  const { tenants, written } = await ledgerState(context);
-  for (const tenantId of tenants) await admission.repeatGrants(tenantId);
+  const written = await wasWritten(context);
+  await admission.repeatGrants();
   if (written) return;
   for (const address of await unfinishedRuns(context)) await admission.settle(address);
 }
 
-async function ledgerState({ broker }: ServiceContext): Promise<{ tenants: Set<string>; written: boolean }> {
-  const jsm = await broker.jsm();
-  const { state } = await jsm.streams.info('KV_admission', { subjects_filter: '>' });
-  const subjects = Object.keys(state.subjects ?? {});
-  return {
-    tenants: new Set(subjects.map((subject) => subject.split('.')[2] ?? '')),
-    written: state.last_seq > 0,
-  };
+async function wasWritten({ broker }: ServiceContext): Promise<boolean> {
+  const { state } = await (await broker.jsm()).streams.info('KV_admission');
+  return state.last_seq > 0;
 }
 
 async function unfinishedRuns({ runLog }: ServiceContext): Promise<RunAddress[]> {
