@@ -22,7 +22,11 @@ describe('settings', () => {
       leaseS: 15,
       slots: 16,
       pool: 'default',
+      rootRuns: 256,
+      rootRunsPerTenant: 10_000,
       rootRunsPerUser: 10,
+      rootRunsPerAgent: 10_000,
+      rootRunsPerKey: 1,
       logLevel: 'info',
       profile: 'local',
     });
