@@ -59,3 +59,5 @@ export {
   SLOTS_KEY,
   type SlotsCommit,
 } from './admission.ts';
+export { Cron, CronFault } from './schedule/cron.ts';
+export { isTimeZone } from './schedule/local-days.ts';
