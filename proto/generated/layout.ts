@@ -50,7 +50,7 @@ export interface Layout {
 }
 
 export const LAYOUT: Layout = {
-  "version": 3,
+  "version": 4,
   "streams": [
     {
       "name": "RUNS",
@@ -345,7 +345,7 @@ export const LAYOUT: Layout = {
     },
     {
       "bucket": "schedules",
-      "description": "Times at which runs start.",
+      "description": "Times at which runs start (def.<tenant>.<schedule>), and what became of the last one (state.<tenant>.<schedule>).",
       "history": 1,
       "max_value_size": 262144,
       "max_age_s": 0,

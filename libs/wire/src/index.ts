@@ -61,3 +61,15 @@ export {
 } from './admission.ts';
 export { Cron, CronFault } from './schedule/cron.ts';
 export { isTimeZone } from './schedule/local-days.ts';
+export {
+  ALL_SCHEDULES,
+  MISSED,
+  nextDue,
+  OVERLAP,
+  parseScheduleSubject,
+  scheduledRunId,
+  scheduleKey,
+  scheduleStateKey,
+  type Schedule,
+  type ScheduleState,
+} from './schedule/record.ts';

@@ -6,15 +6,22 @@ import { QueuePositions } from './admission/queue-positions.ts';
 import { repairGrants } from './admission/repair.ts';
 import { DueConsumer } from './consumers/due.ts';
 import { RunsConsumer } from './consumers/runs.ts';
+import { SchedulesConsumer } from './consumers/schedules.ts';
 import { Reactions } from './reactions/reactions.ts';
+import { Schedules } from './schedules/schedules.ts';
 
 @Module({
-  controllers: [DueConsumer, RunsConsumer],
+  controllers: [DueConsumer, RunsConsumer, SchedulesConsumer],
   providers: [
     {
       provide: Reactions,
       inject: [SERVICE_CONTEXT],
       useFactory: ({ runLog, broker }: ServiceContext) => new Reactions(runLog, broker),
+    },
+    {
+      provide: Schedules,
+      inject: [SERVICE_CONTEXT],
+      useFactory: ({ runLog, broker }: ServiceContext) => new Schedules(broker, runLog),
     },
     {
       provide: QueuePositions,

@@ -1,38 +1,58 @@
 import { Controller, Inject } from '@nestjs/common';
-import { DurableConsumer, type Delivery } from '@runledger/nest-jetstream';
+import { DurableConsumer, type Delivery, type StoredMessage } from '@runledger/nest-jetstream';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import { ALL_DUE, parseDueSubject, Poison } from '@runledger/wire';
 import { fire } from '../timers/fired-timers.ts';
-import type { TimerKind } from '../timers/timer-queue.ts';
+import { Schedules } from '../schedules/schedules.ts';
+import type { ScheduleTimer, TimerKind } from '../timers/timer-queue.ts';
 
-interface Due {
-  kind: TimerKind;
-  tenant_id: string;
-  run_id: string;
-  timer_id: string;
-}
+type Due =
+  | { kind: TimerKind; tenant_id: string; run_id: string; timer_id: string }
+  | { kind: 'schedule'; tenant_id: string; schedule_id: string; timer: ScheduleTimer };
 
-function decodeDue(subject: string): Due {
-  const { kind, ...due } = parseDueSubject(subject);
+function decodeDue(message: StoredMessage): Due {
+  const { kind, ...due } = parseDueSubject(message.subject);
+  if (kind === 'schedule')
+    return {
+      kind,
+      tenant_id: due.tenant_id,
+      schedule_id: due.run_id,
+      timer: decodeScheduleTimer(message.text()),
+    };
   if (kind !== 'retry' && kind !== 'approval' && kind !== 'deadline')
     throw new Poison('unknown_timer', `there is no timer of kind ${kind}`);
   return { kind, ...due };
 }
 
+function decodeScheduleTimer(text: string): ScheduleTimer {
+  try {
+    const timer = JSON.parse(text) as ScheduleTimer;
+    if (Number.isFinite(Date.parse(timer.due_at)) && Number.isInteger(timer.revision)) return timer;
+  } catch {
+    // Refused below, as every other form.
+  }
+  throw new Poison('invalid_timer', 'a timer of a schedule holds due_at and revision');
+}
+
 @Controller()
 export class DueConsumer {
-  constructor(@Inject(SERVICE_CONTEXT) private readonly context: ServiceContext) {}
+  constructor(
+    @Inject(SERVICE_CONTEXT) private readonly context: ServiceContext,
+    @Inject(Schedules) private readonly schedules: Schedules,
+  ) {}
 
   @DurableConsumer<Due>({
     durable: 'run-scheduler-due',
     stream: 'TIMERS',
     filter: ALL_DUE,
-    decode: (message) => decodeDue(message.subject),
+    decode: decodeDue,
     concurrency: 64,
     ackWaitMs: 30_000,
     maxAckPending: 10_000,
   })
-  handle({ data: { kind, timer_id, tenant_id, run_id } }: Delivery<Due>): Promise<void> {
+  handle({ data }: Delivery<Due>): Promise<void> {
+    if (data.kind === 'schedule') return this.schedules.fire(data, data.timer);
+    const { kind, timer_id, tenant_id, run_id } = data;
     return fire(this.context.runLog, { tenant_id, run_id }, kind, timer_id);
   }
 }

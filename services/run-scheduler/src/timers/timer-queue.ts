@@ -33,3 +33,25 @@ export async function setTimer(
     },
   );
 }
+
+/** What a schedule's timer says when it fires. */
+export interface ScheduleTimer {
+  /** RFC 3339 */
+  due_at: string;
+  /** Of the definition in its bucket that the time was computed from. */
+  revision: number;
+}
+
+/** Sets the one timer of a schedule, and replaces what was set before. What is past already fires at once. */
+export async function setScheduleTimer(
+  broker: Broker,
+  tenantId: string,
+  scheduleId: string,
+  timer: ScheduleTimer,
+): Promise<void> {
+  const head = headers();
+  head.set('Nats-Schedule', `@at ${timer.due_at}`);
+  head.set('Nats-Schedule-Target', dueSubject('schedule', tenantId, scheduleId, 'next'));
+  const subject = timerSubject('schedule', tenantId, scheduleId, 'next');
+  await broker.js.publish(subject, JSON.stringify(timer), { headers: head, timeout: 5_000 });
+}

@@ -1,0 +1,126 @@
+/**
+ * Owns: the times at which runs start by themselves. Each schedule has one timer, for its next due time.
+ *
+ * 1. A firing is handled by its state, so that repeats and other schedulers are harmless: the run of a due time always has
+ *    the same id, and what was handled is remembered before the next timer is set.
+ * 2. A changed definition sets the timer anew; what fires for another revision is passed over.
+ */
+import { Kvm, type KV } from '@nats-io/kv';
+import type { Broker } from '@runledger/nest-jetstream';
+import type { RunLog } from '@runledger/run-log';
+import {
+  agentKey,
+  Cron,
+  nextDue,
+  scheduleKey,
+  scheduleStateKey,
+  type Schedule,
+  type ScheduleState,
+} from '@runledger/wire';
+import { setScheduleTimer, type ScheduleTimer } from '../timers/timer-queue.ts';
+import { startScheduledRun } from './scheduled-run.ts';
+
+/** A due time is missed when it is handled so much later. */
+const MISSED_AFTER_MS = 60_000;
+
+export interface ScheduleAddress {
+  tenant_id: string;
+  schedule_id: string;
+}
+
+interface Known {
+  schedule: Schedule;
+  revision: number;
+  state: ScheduleState | undefined;
+}
+
+export class Schedules {
+  readonly #open = new Map<string, Promise<KV>>();
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly runLog: RunLog,
+  ) {}
+
+  /** Sets the timer of the next due time, where there is one. */
+  async arm(address: ScheduleAddress): Promise<void> {
+    const known = await this.#read(address);
+    if (known) await this.#arm(known);
+    else
+      await (await this.#bucket('schedules')).purge(scheduleStateKey(address.tenant_id, address.schedule_id));
+  }
+
+  async fire(address: ScheduleAddress, timer: ScheduleTimer): Promise<void> {
+    const known = await this.#read(address);
+    if (!known?.schedule.enabled || known.revision !== timer.revision) return;
+    const dueAt = Date.parse(timer.due_at);
+    if (known.state && Date.parse(known.state.due_at) >= dueAt) return this.#arm(known);
+    const state = await this.#handle(known, dueAt);
+    const bucket = await this.#bucket('schedules');
+    await bucket.put(scheduleStateKey(address.tenant_id, address.schedule_id), JSON.stringify(state));
+    await this.#arm({ ...known, state });
+  }
+
+  async #arm({ schedule, revision, state }: Known): Promise<void> {
+    const due = schedule.enabled ? nextDue(schedule, state) : undefined;
+    if (due === undefined) return;
+    const { tenant_id, schedule_id } = schedule;
+    const due_at = new Date(due).toISOString();
+    await setScheduleTimer(this.broker, tenant_id, schedule_id, { due_at, revision });
+  }
+
+  async #handle({ schedule, state }: Known, dueAt: number): Promise<ScheduleState> {
+    const now = Date.now();
+    const before = state?.run_id ?? null;
+    if (now - dueAt <= MISSED_AFTER_MS) return this.#start(schedule, before, dueAt);
+    // One for all that were missed: the latest of them.
+    const latest = new Cron(schedule.cron).last(dueAt - 1, now, schedule.time_zone) ?? dueAt;
+    if (schedule.missed === 'run_once' || now - latest <= MISSED_AFTER_MS)
+      return this.#start(schedule, before, latest);
+    return { due_at: new Date(latest).toISOString(), outcome: 'missed_skipped', run_id: before };
+  }
+
+  async #start(schedule: Schedule, before: string | null, dueAt: number): Promise<ScheduleState> {
+    const due_at = new Date(dueAt).toISOString();
+    if (schedule.overlap === 'skip' && before !== null && (await this.#isOpen(schedule.tenant_id, before)))
+      return { due_at, outcome: 'overlap_skipped', run_id: before };
+    const entry = await (await this.#bucket('agents')).get(agentKey(schedule.tenant_id, schedule.agent_id));
+    if (entry?.operation !== 'PUT') return { due_at, outcome: 'agent_not_found', run_id: before };
+    const agent = { text: entry.string(), revision: entry.revision };
+    return {
+      due_at,
+      outcome: 'started',
+      run_id: await startScheduledRun(this.runLog, schedule, agent, dueAt),
+    };
+  }
+
+  async #isOpen(tenant_id: string, run_id: string): Promise<boolean> {
+    if (await this.runLog.isErased({ tenant_id, run_id })) return false;
+    const { run } = await this.runLog.load({ tenant_id, run_id });
+    return run.status !== 'none' && run.ended_at === null;
+  }
+
+  async #read({ tenant_id, schedule_id }: ScheduleAddress): Promise<Known | undefined> {
+    const bucket = await this.#bucket('schedules');
+    const [definition, state] = await Promise.all([
+      bucket.get(scheduleKey(tenant_id, schedule_id)),
+      bucket.get(scheduleStateKey(tenant_id, schedule_id)),
+    ]);
+    if (definition?.operation !== 'PUT') return undefined;
+    return {
+      schedule: definition.json<Schedule>(),
+      revision: definition.revision,
+      state: state?.operation === 'PUT' ? state.json<ScheduleState>() : undefined,
+    };
+  }
+
+  /** Reads are the leader's: a replica that is behind would fire a definition that was changed. */
+  #bucket(name: string): Promise<KV> {
+    const known = this.#open.get(name);
+    if (known) return known;
+    const opening = new Kvm(this.broker.js).open(name, { allow_direct: false });
+    this.#open.set(name, opening);
+    opening.catch(() => this.#open.delete(name));
+    return opening;
+  }
+}
