@@ -1,4 +1,5 @@
 import type { Type } from '@nestjs/common';
+import { AgUiController } from './ag-ui/ag-ui.controller.ts';
 import { AgentsController } from './agents/agents.controller.ts';
 import { AuditController } from './audit/audit.controller.ts';
 import { MeController } from './auth/me.controller.ts';
@@ -23,6 +24,7 @@ import { StreamController } from './stream/stream.controller.ts';
 
 /** Every controller of the gateway; the OpenAPI document is made from the same list. */
 export const CONTROLLERS: readonly Type[] = [
+  AgUiController,
   AgentsController,
   ApproveController,
   AuditController,

@@ -73,6 +73,10 @@ const ROWS: Record<string, Row> = {
   'delete /session': open(404),
   'post /agents/run-code/start': aStart(202),
   'post /agents/run-code/stream': aStart(200),
+  'post /agents/{agent_id}/ag-ui': {
+    ...aStart(200),
+    body: { threadId: 't', runId: 'r', messages: [{ id: 'm', role: 'user', content: 'hello' }] },
+  },
   'post /api-keys': {
     ...open(201),
     otherAgent: 403,

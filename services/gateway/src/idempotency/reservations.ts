@@ -18,9 +18,8 @@ export class Reservations {
 
   /** The reservation under this key, whose body must be the same: `idempotency_key_reused` otherwise. */
   async find(key: string, bodySha256: string): Promise<Reservation | undefined> {
-    const entry = await this.buckets.get('idempotency', hashKey(key));
-    if (!entry) return undefined;
-    const reservation = JSON.parse(entry.text) as Reservation;
+    const reservation = await this.lookUp(key);
+    if (!reservation) return undefined;
     if (reservation.body_sha256 !== bodySha256)
       throw new Problem(
         'idempotency_key_reused',
@@ -30,6 +29,12 @@ export class Reservations {
         },
       );
     return reservation;
+  }
+
+  /** The reservation under this key, whatever its body. */
+  async lookUp(key: string): Promise<Reservation | undefined> {
+    const entry = await this.buckets.get('idempotency', hashKey(key));
+    return entry ? (JSON.parse(entry.text) as Reservation) : undefined;
   }
 
   /** Reserves, or answers the reservation that was there before. */

@@ -2,9 +2,12 @@ import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common'
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { agUiCursorOfRequest } from '../ag-ui/ag-ui-cursor.ts';
+import { AgUiStreams } from '../ag-ui/ag-ui-streams.ts';
 import { Caller } from '../auth/access.guard.ts';
 import type { Principal } from '../auth/principal.ts';
 import { Operation } from '../openapi/operation.ts';
+import { invalid } from '../problem/problem.ts';
 import { SchemaPipe } from '../validation/schema.pipe.ts';
 import { cursorOf, refuseCursorBeyond } from '../runs/cursor.ts';
 import { notFound, RunAccess } from '../runs/load-run-for.ts';
@@ -17,6 +20,7 @@ const StreamQuery = z.strictObject({
     .string()
     .regex(/^[a-z][a-z._]{0,63}(,[a-z][a-z._]{0,63}){0,49}$/, 'must be a comma list of event types')
     .optional(),
+  format: z.enum(['ag-ui']).optional().meta({ description: 'AG-UI events instead of our own' }),
 });
 type StreamQuery = z.infer<typeof StreamQuery>;
 
@@ -26,6 +30,7 @@ export class StreamController {
     @Inject(SERVICE_CONTEXT) private readonly context: ServiceContext,
     @Inject(RunAccess) private readonly access: RunAccess,
     @Inject(RunStreams) private readonly streams: RunStreams,
+    @Inject(AgUiStreams) private readonly agUi: AgUiStreams,
   ) {}
 
   @Get(':run_id/stream')
@@ -60,6 +65,7 @@ export class StreamController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    if (query.format === 'ag-ui') return this.#agUi(caller, path, query, request, reply);
     const after = cursorOfRequest(request.headers['last-event-id'], query);
     const { address } = await this.access.loadRunFor(caller, path.run_id, 'read');
     const { last_seq, ended } = await this.context.runLog.page(address, after, 1);
@@ -71,6 +77,20 @@ export class StreamController {
     }
     const types = query.types === undefined ? undefined : new Set(query.types.split(','));
     await this.streams.open({ caller, address, after, types, lastSeq: last_seq }, request, reply);
+  }
+
+  async #agUi(
+    caller: Principal,
+    { run_id }: RunPath,
+    query: StreamQuery,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    if (query.types !== undefined)
+      throw invalid([{ in: 'query', pointer: '/types', detail: 'is not for the format ag-ui' }]);
+    const after = agUiCursorOfRequest(request.headers['last-event-id'], query.after) ?? { seq: 0 };
+    const { address } = await this.access.loadRunFor(caller, run_id, 'read');
+    await this.agUi.open({ caller, address, after, oneRun: false }, request, reply);
   }
 }
 
