@@ -72,6 +72,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/agents/{agent_id}/ag-ui": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a run by AG-UI and answer with its AG-UI events
+         * @description The same `runId` starts one run, however often it is sent; with a cursor the stream goes on after it. With `resume` the approvals of a run that ended with an interrupt are decided (scope `approvals:decide`), and its stream goes on. Closed after RUN_FINISHED or RUN_ERROR; closing it earlier changes nothing.
+         */
+        post: operations["runAgentOverAgUi"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api-keys": {
         parameters: {
             query?: never;
@@ -1184,6 +1204,191 @@ export interface operations {
                 };
             };
             /** @description issuer_unavailable, log_unavailable, overloaded */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runAgentOverAgUi: {
+        parameters: {
+            query?: {
+                after?: string;
+            };
+            header?: {
+                /** @description `id` of the last frame that was seen; goes before `after` */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    threadId: string;
+                    /** @description The same one starts one run, however often it is sent */
+                    runId: string;
+                    parentRunId?: string;
+                    protocolVersion?: string;
+                    messages: ({
+                        id: string;
+                        /** @enum {string} */
+                        role: "developer" | "system" | "assistant" | "user" | "tool" | "activity" | "reasoning";
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                    state?: unknown;
+                    /** @default [] */
+                    tools?: ({
+                        name: string;
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                    /** @default [] */
+                    context?: ({
+                        description: string;
+                        value: string;
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                    forwardedProps?: unknown;
+                    /** @description Answers to the interrupts of an earlier run of the thread; nothing new is started */
+                    resume?: ({
+                        interruptId: string;
+                        /** @enum {string} */
+                        status: "resolved" | "cancelled";
+                        payload?: unknown;
+                    } & {
+                        [key: string]: unknown;
+                    })[];
+                };
+            };
+        };
+        responses: {
+            /** @description AG-UI events */
+            200: {
+                headers: {
+                    /** @description The run */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The cursor is at the end of an ended run */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid_cursor, invalid_json, invalid_request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description csrf_refused, forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description agent_not_found, approval_not_found, run_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description approval_already_decided, refused, run_already_ended, run_stopping */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description run_erased */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description idempotency_key_reused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description rate_limited, too_many_streams */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description issuer_unavailable, log_full, log_unavailable, outcome_unknown, overloaded, stopping, too_much_contention */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3661,6 +3866,7 @@ export interface operations {
             query?: {
                 after?: string;
                 types?: string;
+                format?: "ag-ui";
             };
             header?: {
                 /** @description Number of the last event that was seen; goes before `after` */

@@ -31,13 +31,9 @@ export const RunAgentInput = z.strictObject({
   tools: z.array(z.looseObject({ name: z.string() })).default([]),
   context: z.array(z.looseObject({ description: z.string(), value: z.string() })).default([]),
   forwardedProps: z.unknown().optional(),
-  resume: z
-    .array(ResumeEntry)
-    .max(100)
-    .optional()
-    .meta({
-      description: 'Answers to the interrupts of an earlier run of the thread; nothing new is started',
-    }),
+  resume: z.array(ResumeEntry).max(100).optional().meta({
+    description: 'Answers to the interrupts of an earlier run of the thread; nothing new is started',
+  }),
 });
 export type RunAgentInput = z.infer<typeof RunAgentInput>;
 
