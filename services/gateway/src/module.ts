@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { SERVICE_CONTEXT, type ServiceContext, type ServiceDefinition } from '@runledger/service-host';
+import { AgUiRuns } from './ag-ui/ag-ui-runs.ts';
 import { AgUiStreams } from './ag-ui/ag-ui-streams.ts';
 import { InterruptAnswers } from './ag-ui/interrupt-answers.ts';
 import { AgentCatalogue } from './agents/agent-catalogue.ts';
@@ -56,6 +57,7 @@ import { RunStreams } from './stream/run-streams.ts';
     { provide: KeyRecords, useFactory: (buckets: Buckets) => new KeyRecords(buckets), inject: [Buckets] },
     { provide: RequestRate, useFactory: () => new RequestRate() },
     { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(CONTROLLERS) },
+    AgUiRuns,
     AgUiStreams,
     AgentCatalogue,
     Authenticator,

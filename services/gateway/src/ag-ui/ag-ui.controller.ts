@@ -1,40 +1,26 @@
-import { Body, Controller, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import type { RunAddress } from '@runledger/run-log';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Body, Controller, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { AgentId } from '../agents/agent-definition.ts';
 import { Caller } from '../auth/access.guard.ts';
 import type { Principal } from '../auth/principal.ts';
-import { reservationKey } from '../idempotency/idempotency-key.ts';
-import { Reservations } from '../idempotency/reservations.ts';
 import { Operation } from '../openapi/operation.ts';
 import { CONTROL_PROBLEMS } from '../problem/from-refusal.ts';
-import { RunAccess } from '../runs/load-run-for.ts';
-import { RunStarter } from '../runs/start/run-starter.ts';
 import { OpenStreams } from '../stream/open-streams.ts';
 import { SchemaPipe } from '../validation/schema.pipe.ts';
-import { type AgUiCursor, agUiCursorOfRequest } from './ag-ui-cursor.ts';
+import { agUiCursorOfRequest } from './ag-ui-cursor.ts';
+import { AgUiRuns } from './ag-ui-runs.ts';
 import { AgUiStreams } from './ag-ui-streams.ts';
-import { InterruptAnswers } from './interrupt-answers.ts';
-import { keyOf, RunAgentInput, startOf } from './run-agent-input.ts';
+import { RunAgentInput } from './run-agent-input.ts';
 
 const AgentPath = z.strictObject({ agent_id: AgentId });
 const AgUiQuery = z.strictObject({ after: z.string().optional() });
-
-interface Place {
-  address: RunAddress;
-  after: AgUiCursor;
-  replayed: boolean;
-}
 
 /** Agents as AG-UI clients call them. */
 @Controller('agents')
 export class AgUiController {
   constructor(
-    @Inject(RunStarter) private readonly starter: RunStarter,
-    @Inject(Reservations) private readonly reservations: Reservations,
-    @Inject(RunAccess) private readonly access: RunAccess,
-    @Inject(InterruptAnswers) private readonly answers: InterruptAnswers,
+    @Inject(AgUiRuns) private readonly runs: AgUiRuns,
     @Inject(AgUiStreams) private readonly streams: AgUiStreams,
     @Inject(OpenStreams) private readonly openStreams: OpenStreams,
   ) {}
@@ -78,38 +64,15 @@ export class AgUiController {
     @Param(new SchemaPipe(AgentPath, 'path')) { agent_id }: z.infer<typeof AgentPath>,
     @Query(new SchemaPipe(AgUiQuery, 'query')) query: z.infer<typeof AgUiQuery>,
     @Body(new SchemaPipe(RunAgentInput, 'body')) input: RunAgentInput,
-    @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
+    const { request } = reply;
     // A run that nobody can watch is not started by this call.
     this.openStreams.refuseIfFull(caller);
     const cursor = agUiCursorOfRequest(request.headers['last-event-id'], query.after);
-    const place = await this.#placeOf(caller, agent_id, input, cursor);
+    const place = await this.runs.placeOf(caller, agent_id, input, cursor);
     void reply.header('location', `/runs/${place.address.run_id}`);
     if (place.replayed) void reply.header('idempotency-replayed', 'true');
     await this.streams.open({ caller, ...place, oneRun: true }, request, reply);
-  }
-
-  async #placeOf(
-    caller: Principal,
-    agent_id: string,
-    input: RunAgentInput,
-    cursor: AgUiCursor | undefined,
-  ): Promise<Place> {
-    if (input.resume !== undefined && input.resume.length > 0) {
-      const { address, after } = await this.answers.give(caller, agent_id, input);
-      return { address, after: cursor ?? after, replayed: false };
-    }
-    const begun = cursor && (await this.#begun(caller, input));
-    if (cursor && begun) return { address: begun, after: cursor, replayed: true };
-    const { address, replayed } = await this.starter.start(caller, startOf(agent_id, input), keyOf(input));
-    return { address, after: cursor ?? { seq: 0 }, replayed };
-  }
-
-  /** Who goes on reading has added what it read to its messages: only the `runId` is still the same. */
-  async #begun(caller: Principal, input: RunAgentInput): Promise<RunAddress | undefined> {
-    const earlier = await this.reservations.lookUp(reservationKey(caller, keyOf(input)));
-    if (!earlier) return undefined;
-    return (await this.access.loadRunFor(caller, earlier.run_id, 'read')).address;
   }
 }
