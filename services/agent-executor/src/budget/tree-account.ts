@@ -4,6 +4,7 @@
  * 1. Every change is a compare-and-set: what is spent and reserved together never passes the limit.
  * 2. A reservation belongs to one attempt of one run. When that attempt is over, whoever needs the money takes it back.
  * 3. A call that was paid for is counted even when its reservation was taken back meanwhile.
+ * 4. The stored limit never falls: a holder that has not heard of a raise does not write the old limit back.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Kvm, type KV } from '@nats-io/kv';
@@ -58,7 +59,7 @@ export class TreeAccount {
       if (Object.hasOwn(balance.reserved, id)) return undefined;
       const current = Object.entries(balance.reserved).filter(([other]) => !isEarlier(other, id));
       const held = sum(current.map(([, one]) => one));
-      const [limit, spent] = [this.#limit ?? 0n, micros(balance.spent) ?? 0n];
+      const [limit, spent] = [this.#newest(balance), micros(balance.spent) ?? 0n];
       if (spent + held + amount > limit) {
         answer = { ok: false, limit, spent, reserved: held };
         return undefined;
@@ -105,6 +106,12 @@ export class TreeAccount {
     );
   }
 
+  /** A limit is only ever raised: of the one that is stored and the one that was read last, the higher is the newer. */
+  #newest(balance: Balance): bigint {
+    const [stored, read] = [micros(balance.limit) ?? 0n, this.#limit ?? 0n];
+    return stored > read ? stored : read;
+  }
+
   async #isOver(run_id: string, attempt: number): Promise<boolean> {
     const { run }: { run: Run } = await this.runLog.load({ tenant_id: this.root.tenant_id, run_id });
     return run.holder?.attempt !== attempt;
@@ -121,7 +128,7 @@ export class TreeAccount {
         const { balance, revision } = await this.#read();
         const next = decide(balance);
         if (!next) return;
-        const text = JSON.stringify({ ...next, limit: usd(this.#limit ?? 0n) });
+        const text = JSON.stringify({ ...next, limit: usd(this.#newest(balance)) });
         const bucket = await this.#open();
         if (revision === 0) await bucket.create(this.#key, text);
         else await bucket.update(this.#key, text, revision);
