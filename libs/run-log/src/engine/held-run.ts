@@ -11,11 +11,9 @@
  * 6. `confirm` answers from a time at which the log's leader was asked, never from when its answer arrived.
  */
 import {
-  decide,
   evolve,
   holds,
   isEnded,
-  number,
   type Command,
   type DraftEvent,
   type HeldBy,
@@ -23,17 +21,17 @@ import {
   type Run,
   type RunEvent,
 } from '@runledger/run';
-import { buildCommit, decodeEvent, encodeCommit, encodeEvent, type Commit } from '@runledger/wire';
+import { buildCommit, decodeEvent, encodeCommit, type Commit } from '@runledger/wire';
 import { randomUUID } from 'node:crypto';
 import { HoldLost, LogUnavailable } from '../faults.ts';
 import type { HeldRun, LoadedRun, RunAddress } from '../port.ts';
+import { Batching, type Batch, type Queued } from './batching.ts';
 import type { CommitStore, LiveCommit, StoredCommit, Watch } from './commit-store.ts';
 import { land, type Landed } from './land.ts';
 import { positionOf } from './load.ts';
 import { backoff, pause } from './pacing.ts';
 import type { Timing } from './timing.ts';
 
-const MAX_BATCH_BYTES = 200 * 1024;
 const BACK_TO_BACK = 8;
 const GAP_MS = 20;
 /** Where the log is slow a gap is as long as others need to look and append: so many times an own append. */
@@ -42,28 +40,10 @@ const LONGEST_GAP_MS = 500;
 const RECHECK_MS = 15_000;
 /** A run that is over sooner never needs to hear what others append: the fence tells it. */
 const FIRST_LOOK_MS = 50;
-const CHECKPOINT_EVERY = 500;
 const REMEMBERED_COMMITS = 64;
-/** Progress is refused this close to the broker's cap, so that the end always fits. */
-export const COMMIT_RESERVE = 100;
-
-interface Queued {
-  command: Command;
-  resolve: (refusal: Refusal | undefined) => void;
-  reject: (error: Error) => void;
-}
-
 interface Confirming {
   resolve: () => void;
   reject: (error: Error) => void;
-}
-
-interface Batch {
-  events: RunEvent[];
-  /** The events as they will be stored. */
-  lines: string[];
-  run: Run;
-  taken: Queued[];
 }
 
 export interface HeldRunOptions {
@@ -88,20 +68,20 @@ export class HeldRunWriter implements HeldRun {
   #released = new AbortController();
   #listeners: ((event: RunEvent, run: Run) => void)[] = [];
   #mine = new Set<string>();
-  #checkpointedAt: number;
   #backToBack = 0;
   #landedAt = 0;
   /** How long the latest own append took. */
   #appendMs = 0;
   #watch: Watch | undefined;
   readonly #timing: Timing;
+  readonly #batching: Batching;
   readonly #endRechecks: () => void;
   readonly #cancelFirstLook: () => void;
 
   constructor(private readonly options: HeldRunOptions) {
     this.address = options.address;
     this.#at = options.loaded;
-    this.#checkpointedAt = options.loaded.checkpoint === 0 ? 0 : options.loaded.run.seq;
+    this.#batching = new Batching(options);
     this.#timing = options.timing;
     this.#cancelFirstLook = this.#timing.after(FIRST_LOOK_MS, () => this.#listen());
     this.#endRechecks = this.#timing.every(RECHECK_MS, () => this.#fallBehind());
@@ -206,7 +186,7 @@ export class HeldRunWriter implements HeldRun {
   }
 
   async #commitNext(): Promise<void> {
-    const batch = this.#takeBatch();
+    const batch = this.#batching.take(this.#queue, this.#at);
     if (batch.events.length === 0) return this.#answerWithoutEvents();
     await this.#leaveGap();
     const commit = this.#build(batch);
@@ -249,68 +229,10 @@ export class HeldRunWriter implements HeldRun {
     await this.#catchUp();
     const next = this.#queue[0];
     if (!next || this.#lost.signal.aborted) return;
-    const decision = this.#decide(next.command, this.#at.run);
+    const decision = this.#batching.decide(next.command, this.#at.run, this.#at.commits);
     if (!decision.refusal && decision.events.length > 0) return;
     this.#queue.shift();
     next.resolve(decision.refusal);
-  }
-
-  /** Decides queued commands in order until one has nothing to append, the commit is full or the run ends. */
-  #takeBatch(): Batch {
-    const batch: Batch = { events: [], lines: [], run: this.#at.run, taken: [] };
-    const now = this.#timing.timestamp();
-    let bytes = 0;
-    while (this.#queue.length > 0) {
-      const next = this.#queue[0] as Queued;
-      const decision = this.#decide(next.command, batch.run);
-      if (decision.refusal || decision.events.length === 0) break;
-      const events = number(batch.run, decision.events, now);
-      const lines = events.map(encodeEvent);
-      const size = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
-      if (size > MAX_BATCH_BYTES) {
-        this.#queue.shift();
-        next.reject(
-          new RangeError(`events of ${size} bytes do not fit one commit; values over 64 KiB belong in blobs`),
-        );
-        continue;
-      }
-      if (bytes + size > MAX_BATCH_BYTES) break;
-      bytes += size;
-      this.#queue.shift();
-      batch.taken.push(next);
-      batch.events.push(...events);
-      batch.lines.push(...lines);
-      batch.run = events.reduce(evolve, batch.run);
-    }
-    this.#addCheckpoint(batch);
-    return batch;
-  }
-
-  #decide(command: Command, run: Run): ReturnType<typeof decide> {
-    const left = this.options.maxCommits - this.#at.commits;
-    const ends =
-      command.type !== 'RecordProgress' || command.events.some((event) => event.type === 'limit.reached');
-    if (left <= COMMIT_RESERVE && !ends)
-      return {
-        refusal: { code: 'limit_reached', detail: `a run has at most ${this.options.maxCommits} commits` },
-      };
-    return decide(command, run);
-  }
-
-  #addCheckpoint(batch: Batch): void {
-    if (
-      batch.events.length === 0 ||
-      isEnded(batch.run) ||
-      batch.run.seq - this.#checkpointedAt < CHECKPOINT_EVERY
-    )
-      return;
-    this.#checkpointedAt = batch.run.seq;
-    const decision = decide({ type: 'CheckpointRun', held_by: this.options.heldBy }, batch.run);
-    if (decision.refusal) return;
-    const events = number(batch.run, decision.events, this.#timing.timestamp());
-    batch.events.push(...events);
-    batch.lines.push(...events.map(encodeEvent));
-    batch.run = events.reduce(evolve, batch.run);
   }
 
   #build(batch: Batch): Commit {

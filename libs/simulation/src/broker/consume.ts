@@ -33,11 +33,11 @@ export function consume<M>(durable: Durable<M>, consumer: Consumer<M>): { end: (
       await before;
       if (network.faults.strikes('handler_fault')) throw new Error('the handler fails');
       const handled = await handle(delivery, freeSlot);
-      if (handled !== KEEP) tell(() => durable.ack(delivery.id));
+      if (handled !== KEEP) tell(() => durable.acknowledge(delivery.id));
     } catch {
       const [least, most] = FAULT_DELAY_MS;
       const delay = Math.min(most, least * 2 ** Math.min(delivery.delivery - 1, 8));
-      tell(() => durable.nak(delivery.id, delay));
+      tell(() => durable.putBack(delivery.id, delay));
     } finally {
       stop();
     }

@@ -80,14 +80,14 @@ export class Durable<M> {
   }
 
   /** Whoever acks: the broker does not ask whether the delivery is still theirs. */
-  ack(id: number): void {
+  acknowledge(id: number): void {
     const pending = this.#pending.get(id);
     if (!pending) return;
     this.#remove(pending);
     this.ackedAt.set(id, this.parts.time.now);
   }
 
-  nak(id: number, delayMs: number): void {
+  putBack(id: number, delayMs: number): void {
     const pending = this.#pending.get(id);
     if (!pending || pending.isWaiting) return;
     pending.endAckWait();

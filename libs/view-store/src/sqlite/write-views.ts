@@ -18,6 +18,11 @@ const COLUMNS = [
   'document',
 ] as const;
 
+/** What later events of a run change. Indexes over the other columns are not rewritten by an update. */
+const CHANGING = ['seq', 'status', 'last_event_at', 'summary', 'document'] as const;
+
+type Row = Record<(typeof COLUMNS)[number], SQLInputValue>;
+
 /** The statements that write views; prepared once. They run inside a transaction of the caller. */
 export class ViewWriter {
   readonly #insert: StatementSync;
@@ -28,7 +33,7 @@ export class ViewWriter {
 
   constructor(db: DatabaseSync) {
     const marks = COLUMNS.map(() => '?').join(', ');
-    const changes = COLUMNS.map((column) => `${column} = ?`).join(', ');
+    const changes = CHANGING.map((column) => `${column} = ?`).join(', ');
     this.#insert = db.prepare(
       `INSERT INTO views (${COLUMNS.join(', ')}) VALUES (${marks}) ON CONFLICT DO NOTHING`,
     );
@@ -42,10 +47,13 @@ export class ViewWriter {
 
   /** Answers whether the stored view was the expected one. */
   write(view: RunView, expectedSeq: number): boolean {
-    const values = rowOf(view);
+    const row = rowOf(view);
     if (expectedSeq > 0)
-      return this.#update.run(...values, view.tenant_id, view.run_id, expectedSeq).changes === 1;
-    if (this.#insert.run(...values).changes !== 1) return false;
+      return (
+        this.#update.run(...CHANGING.map((column) => row[column]), view.tenant_id, view.run_id, expectedSeq)
+          .changes === 1
+      );
+    if (this.#insert.run(...COLUMNS.map((column) => row[column])).changes !== 1) return false;
     // A run's labels never change, so they are written with its first view only.
     for (const [key, value] of Object.entries(view.labels))
       this.#insertLabel.run(view.tenant_id, key, value, view.run_id);
@@ -58,8 +66,8 @@ export class ViewWriter {
   }
 }
 
-function rowOf(view: RunView): SQLInputValue[] {
-  const row: Record<(typeof COLUMNS)[number], SQLInputValue> = {
+function rowOf(view: RunView): Row {
+  return {
     tenant_id: view.tenant_id,
     run_id: view.run_id,
     seq: view.seq,
@@ -74,5 +82,4 @@ function rowOf(view: RunView): SQLInputValue[] {
     summary: JSON.stringify(summarise(view)),
     document: JSON.stringify(view),
   };
-  return COLUMNS.map((column) => row[column]);
 }
