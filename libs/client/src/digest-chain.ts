@@ -8,8 +8,13 @@ export class DigestChain {
     return this.#digest;
   }
 
-  async push(line: string): Promise<string> {
-    const hash = await globalThis.crypto.subtle.digest('SHA-256', encoder.encode(this.#digest + line));
+  /** A line that may be damaged is given as its bytes: as text it would not be the same. */
+  async push(line: string | Uint8Array): Promise<string> {
+    const bytes = typeof line === 'string' ? encoder.encode(line) : line;
+    const input = new Uint8Array(this.#digest.length + bytes.length);
+    encoder.encodeInto(this.#digest, input);
+    input.set(bytes, this.#digest.length);
+    const hash = await globalThis.crypto.subtle.digest('SHA-256', input);
     this.#digest = Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('');
     return this.#digest;
   }

@@ -69,15 +69,60 @@ export class UnexpectedAnswerError extends Error {
 
 /** The lines that arrived are not the lines that the server's digest stands for. */
 export class DigestMismatchError extends Error {
+  /** `from` to `seq` are the events of which one is the first that is not as the server has it. */
   constructor(
     readonly seq: number,
     readonly expected: string,
     readonly actual: string,
+    readonly from: number = seq,
   ) {
-    super(`the received lines have digest ${actual} at event ${seq}; the run has ${expected}`);
+    super(
+      `${eventsOf(from, seq)} did not arrive as the run has it: digest ${actual}, where the run has ${expected}`,
+    );
     this.name = 'DigestMismatchError';
   }
 }
+
+/** What is wrong with a trace, and where it begins. */
+export interface TraceFault {
+  /**
+   * `altered`: other bytes than those that the digests stand for. `out_of_order`: another event stands in its place.
+   * `cut`: it ends too early. `header`: the first line is wrong. `other_digest`: all of it fits together, and is not what
+   * was expected. `other_run`, `no_trace`, `empty`, `too_long` and `unreadable` say it themselves.
+   */
+  code:
+    | 'altered'
+    | 'out_of_order'
+    | 'cut'
+    | 'header'
+    | 'other_digest'
+    | 'other_run'
+    | 'no_trace'
+    | 'empty'
+    | 'too_long'
+    | 'unreadable';
+  /** The first event that is wrong is one of `from` to `seq`; 0: what is before the first event. */
+  from: number;
+  seq: number;
+  /** Byte, after unpacking, at which the line of `from` begins. */
+  offset: number;
+  reason: string;
+}
+
+/** A trace or a file of stored lines is not as it was written. */
+export class BrokenTraceError extends Error {
+  readonly fault: TraceFault;
+
+  constructor(fault: TraceFault, options?: ErrorOptions) {
+    const where = fault.seq === 0 ? '' : `${eventsOf(fault.from, fault.seq)} at byte ${fault.offset}: `;
+    super(`${where}${fault.reason}`, options);
+    this.name = 'BrokenTraceError';
+    this.fault = fault;
+  }
+}
+
+const eventsOf = (from: number, to: number): string =>
+  from === to ? `event ${to}` : `one of the events ${from} to ${to}`;
 
 /** The words of the innermost cause: fetch itself only says "fetch failed". */
 export function reasonOf(error: unknown): string {

@@ -11,15 +11,23 @@ export type { FollowOptions, Reconnect } from './follow.ts';
 export type { HttpTrace, TransportOptions } from './http-transport.ts';
 export {
   ApiError,
+  BrokenTraceError,
   DigestMismatchError,
   reasonOf,
   UnexpectedAnswerError,
   UnreachableError,
   type FieldProblem,
+  type TraceFault,
 } from './errors.ts';
 export { DigestChain } from './digest-chain.ts';
 export { newIdempotencyKey } from './idempotency-key.ts';
 export { endsRun } from './stored-event.ts';
+export {
+  verifyTrace,
+  type TraceEvent,
+  type TraceExpectation,
+  type VerifiedTrace,
+} from './trace/verify-trace.ts';
 export type { VerifiedEvent } from './verify.ts';
 export {
   isEnded,
