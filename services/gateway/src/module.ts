@@ -36,6 +36,7 @@ import { RunStopper } from './runs/stop/run-stopper.ts';
 import { RunTree } from './runs/tree/run-tree.ts';
 import { Views } from './runs/views.ts';
 import { Sessions } from './sessions/sessions.ts';
+import { Broadcasts } from './stream/broadcasts.ts';
 import { OpenStreams } from './stream/open-streams.ts';
 import { RunStreams } from './stream/run-streams.ts';
 
@@ -61,6 +62,7 @@ import { RunStreams } from './stream/run-streams.ts';
     AgUiStreams,
     AgentCatalogue,
     Authenticator,
+    Broadcasts,
     EventPages,
     InterruptAnswers,
     KeyKeeper,

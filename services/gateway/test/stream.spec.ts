@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { waitFor } from '@runledger/testkit';
 import { chainDigest } from '@runledger/wire';
+import { HEARTBEAT_SLOTS } from '../src/stream/heartbeats.ts';
 import { OpenStreams, PING_EVERY_MS } from '../src/stream/open-streams.ts';
 import { call } from './calls.ts';
 import { PretendExecutor } from './pretend-executor.ts';
@@ -74,7 +75,7 @@ describe('the stream of a run', () => {
     const runId = await startRun();
     const clients = await Promise.all([1, 2].map(() => SseClient.open(streamUrl(runId, '?after=1'), auth)));
     for (const client of clients) await client.until((it) => it.text === 'retry: 1000\n\n');
-    streams.ping();
+    for (let slot = 0; slot < HEARTBEAT_SLOTS; slot += 1) streams.heartbeats.tick();
     for (const client of clients) await client.until((it) => it.text === 'retry: 1000\n\n: ping\n\n');
     for (const client of clients) client.close();
     expect(PING_EVERY_MS).toBe(15_000);

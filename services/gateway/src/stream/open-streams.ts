@@ -1,11 +1,13 @@
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Counter, Gauge } from 'prom-client';
 import { Authenticator } from '../auth/authenticator.ts';
 import type { Principal } from '../auth/principal.ts';
 import { Problem } from '../problem/problem.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { PING } from './sse-frame.ts';
-import type { SseReader } from './sse-reader.ts';
+import { SseReader } from './sse-reader.ts';
 
 export const PING_EVERY_MS = 15_000;
 
@@ -13,13 +15,20 @@ export const PING_EVERY_MS = 15_000;
 export const LOOK_EVERY_MS = 2_000;
 const FULL_RETRY_S = 5;
 
-/** All open streams of this process: one heartbeat for all of them, their limits, and their orderly end. */
+/** Readers that were let in with one credential. */
+interface Admitted {
+  principal: Principal;
+  readers: Set<SseReader>;
+}
+
+/** All open streams of this process: their heartbeats, their limits, and their orderly end. */
 @Injectable()
 export class OpenStreams implements BeforeApplicationShutdown {
-  readonly #readers = new Map<SseReader, Principal>();
+  readonly heartbeats = new Heartbeats<SseReader>(PING_EVERY_MS, (reader) => reader.ping(PING));
+  readonly #admitted = new Map<string, Admitted>();
+  readonly #openByKey = new Map<string, number>();
   readonly #open: Gauge;
   readonly #cuts: Counter;
-  #heartbeat: NodeJS.Timeout | undefined;
   #look: NodeJS.Timeout | undefined;
   /** True once the process is stopping: no stream is opened any more. */
   draining = false;
@@ -42,35 +51,51 @@ export class OpenStreams implements BeforeApplicationShutdown {
   }
 
   get count(): number {
-    return this.#readers.size;
+    return this.heartbeats.count;
   }
 
   /** Throws `stopping`, and `too_many_streams` when the credential has as many open here as it may. */
   refuseIfFull({ key_id, max_streams }: Principal): void {
     if (this.draining) throw new Problem('stopping', 'The server is stopping.');
-    if (max_streams === null) return;
-    const open = [...this.#readers.values()].filter((reader) => reader.key_id === key_id).length;
-    if (open < max_streams) return;
+    if (max_streams === null || (this.#openByKey.get(key_id) ?? 0) < max_streams) return;
     const detail = `This credential may have ${max_streams} streams open here.`;
     throw new Problem('too_many_streams', detail, { retryAfterS: FULL_RETRY_S });
   }
 
+  /** Takes the reply over, with what was set on it, and sends its head. Throws as `refuseIfFull`. */
+  open(
+    caller: Principal,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    headers: Readonly<Record<string, string>>,
+  ): SseReader {
+    this.refuseIfFull(caller);
+    const given = reply.getHeaders() as Record<string, string>;
+    reply.hijack();
+    reply.raw.writeHead(200, { ...given, ...headers, 'x-request-id': request.id });
+    const reader = new SseReader(reply.raw);
+    this.add(reader, caller);
+    return reader;
+  }
+
   add(reader: SseReader, principal: Principal): void {
-    this.#readers.set(reader, principal);
-    this.#open.set(this.#readers.size);
-    this.#heartbeat ??= setInterval(() => this.ping(), PING_EVERY_MS).unref();
+    const credential = JSON.stringify([principal.key_id, principal.credential]);
+    const admitted = this.#admitted.get(credential) ?? { principal, readers: new Set() };
+    this.#admitted.set(credential, admitted);
+    admitted.readers.add(reader);
+    this.#count(principal.key_id, 1);
+    this.heartbeats.add(reader);
+    this.#open.set(this.count);
     this.#look ??= setInterval(() => void this.endRefused(), LOOK_EVERY_MS).unref();
-    reader.gone.addEventListener('abort', () => this.#remove(reader), { once: true });
+    reader.gone.addEventListener('abort', () => this.#remove(reader, credential), { once: true });
   }
 
   /** Ends the streams of credentials that let nobody in any more. */
   async endRefused(): Promise<void> {
-    const byCredential = Map.groupBy(this.#readers, ([, { credential }]) => JSON.stringify(credential));
     await Promise.all(
-      [...byCredential.values()].map(async (readers) => {
-        const principal = readers[0]?.[1];
-        if (!principal || (await this.#isStillGood(principal))) return;
-        for (const [reader] of readers) reader.end();
+      [...this.#admitted.values()].map(async ({ principal, readers }) => {
+        if (await this.#isStillGood(principal)) return;
+        for (const reader of readers) reader.end();
       }),
     );
   }
@@ -85,21 +110,27 @@ export class OpenStreams implements BeforeApplicationShutdown {
     }
   }
 
-  ping(): void {
-    for (const reader of this.#readers.keys()) reader.ping(PING);
-  }
-
   /** Ends every stream: nothing false is sent, the reader resumes elsewhere. */
   beforeApplicationShutdown(): void {
     this.draining = true;
-    clearInterval(this.#heartbeat);
+    this.heartbeats.stop();
     clearInterval(this.#look);
-    for (const reader of this.#readers.keys()) reader.end();
+    for (const { readers } of this.#admitted.values()) for (const reader of readers) reader.end();
   }
 
-  #remove(reader: SseReader): void {
-    this.#readers.delete(reader);
-    this.#open.set(this.#readers.size);
+  #remove(reader: SseReader, credential: string): void {
+    const admitted = this.#admitted.get(credential);
+    if (!admitted?.readers.delete(reader)) return;
+    if (admitted.readers.size === 0) this.#admitted.delete(credential);
+    this.#count(admitted.principal.key_id, -1);
+    this.heartbeats.remove(reader);
+    this.#open.set(this.count);
     if (reader.cut) this.#cuts.inc({ reason: reader.cut });
+  }
+
+  #count(keyId: string, change: 1 | -1): void {
+    const open = (this.#openByKey.get(keyId) ?? 0) + change;
+    if (open > 0) this.#openByKey.set(keyId, open);
+    else this.#openByKey.delete(keyId);
   }
 }

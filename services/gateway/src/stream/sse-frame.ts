@@ -9,8 +9,10 @@ export const SSE_HEADERS = {
 
 /** How long a client waits before it reconnects, in ms; the first thing on every stream. */
 export const RETRY_LINE = 'retry: 1000\n\n';
-export const PING = ': ping\n\n';
+export const PING = Buffer.from(': ping\n\n');
 
-/** One event: `data` is the stored line, byte for byte. An event type never holds a line break: stored types are tokens. */
-export const frameOf = (stored: StoredLine): string =>
-  `id: ${stored.seq}\nevent: ${stored.type}\ndata: ${stored.line}\n\n`;
+/** What of a frame is the same on every connection. An event type never holds a line break: stored types are tokens. */
+export const bodyOf = (stored: StoredLine): string => `event: ${stored.type}\ndata: ${stored.line}\n\n`;
+
+/** One event: `data` is the stored line, byte for byte. */
+export const frameOf = (stored: StoredLine): string => `id: ${stored.seq}\n${bodyOf(stored)}`;

@@ -6,7 +6,8 @@ export const MAX_WAITING_BYTES = 256 * 1024;
 export const GRACE_MS = 2_000;
 /** A replay goes at the reader's pace, but not for ever. */
 export const REPLAY_STALL_MS = 30_000;
-const PIECE_BYTES = 64 * 1024;
+/** What is written at once of a replay, so that small commits do not become small writes. */
+export const PIECE_BYTES = 64 * 1024;
 
 export type CutReason = 'slow_reader' | 'stalled_reader';
 
@@ -14,14 +15,15 @@ export type CutReason = 'slow_reader' | 'stalled_reader';
 export class SseReader {
   cut: CutReason | undefined;
   readonly #gone = new AbortController();
+  #onGone: (() => void) | undefined;
 
   constructor(
     private readonly response: ServerResponse,
     private readonly patience = { graceMs: GRACE_MS, stallMs: REPLAY_STALL_MS },
   ) {
-    response.once('close', () => this.#gone.abort());
+    response.once('close', () => this.#leave());
     // A reset connection is an ordinary end of a reader.
-    response.on('error', () => this.#gone.abort());
+    response.on('error', () => this.#leave());
   }
 
   /** Aborted when the connection is over, whoever ended it. */
@@ -29,23 +31,44 @@ export class SseReader {
     return this.#gone.signal;
   }
 
+  /** Who is to be told when the connection is over: one at a time. */
+  onGone(listener: (() => void) | undefined): void {
+    this.#onGone = listener;
+  }
+
   get waitingBytes(): number {
     return this.response.writableLength;
   }
 
+  /**
+   * Writes what is happening now, unless the reader would have too much waiting: then nothing is written, and it is
+   * for `recover` to find out whether it still reads.
+   */
+  offer(bytes: Uint8Array): boolean {
+    if (this.gone.aborted) return true;
+    if (this.response.writableNeedDrain && this.waitingBytes + bytes.length > MAX_WAITING_BYTES) return false;
+    if (bytes.length > 0) this.response.write(bytes);
+    return true;
+  }
+
+  /** Whether the reader has taken what waited for it; one that does not is cut. */
+  async recover(): Promise<boolean> {
+    if (this.gone.aborted) return false;
+    if (!this.response.writableNeedDrain || (await this.#drained(this.patience.graceMs))) return true;
+    return this.gone.aborted ? false : this.#cutOff('slow_reader');
+  }
+
   /** Writes what is happening now. A reader that is too far behind is cut. Answers whether it is still there. */
   async push(text: string): Promise<boolean> {
-    if (this.gone.aborted) return false;
-    if (this.waitingBytes > MAX_WAITING_BYTES && !(await this.#drained(this.patience.graceMs)))
-      return this.gone.aborted ? false : this.#cutOff('slow_reader');
+    if (this.waitingBytes > MAX_WAITING_BYTES && !(await this.recover())) return false;
     if (this.gone.aborted) return false;
     this.response.write(text);
     return true;
   }
 
   /** Shows that the connection lives; of no use to a reader that has enough to read. */
-  ping(text: string): void {
-    if (!this.gone.aborted && this.waitingBytes === 0) this.response.write(text);
+  ping(bytes: Uint8Array): void {
+    if (!this.gone.aborted && this.waitingBytes === 0) this.response.write(bytes);
   }
 
   /** Writes what has happened before, at the reader's pace, in pieces. */
@@ -54,22 +77,23 @@ export class SseReader {
     for (const frame of frames) {
       piece += frame;
       if (piece.length < PIECE_BYTES) continue;
-      if (!(await this.#writePiece(piece))) return false;
+      if (!(await this.replayPiece(piece))) return false;
       piece = '';
     }
-    return piece === '' || (await this.#writePiece(piece));
+    return this.replayPiece(piece);
+  }
+
+  /** Writes one piece of what has happened before; resolves when the next may follow. */
+  async replayPiece(piece: string | Buffer): Promise<boolean> {
+    if (this.gone.aborted) return false;
+    if (piece.length === 0 || this.response.write(piece)) return true;
+    const drained = await this.#drained(this.patience.stallMs);
+    if (this.gone.aborted) return false;
+    return drained || this.#cutOff('stalled_reader');
   }
 
   end(): void {
     if (!this.gone.aborted) this.response.end();
-  }
-
-  async #writePiece(piece: string): Promise<boolean> {
-    if (this.gone.aborted) return false;
-    if (this.response.write(piece)) return true;
-    const drained = await this.#drained(this.patience.stallMs);
-    if (this.gone.aborted) return false;
-    return drained || this.#cutOff('stalled_reader');
   }
 
   #drained(withinMs: number): Promise<boolean> {
@@ -86,6 +110,12 @@ export class SseReader {
       this.response.once('drain', onDrain);
       this.gone.addEventListener('abort', onGone, { once: true });
     });
+  }
+
+  #leave(): void {
+    if (this.gone.aborted) return;
+    this.#gone.abort();
+    this.#onGone?.();
   }
 
   #cutOff(reason: CutReason): false {

@@ -1,5 +1,4 @@
 import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
-import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { agUiCursorOfRequest } from '../ag-ui/ag-ui-cursor.ts';
@@ -9,9 +8,10 @@ import type { Principal } from '../auth/principal.ts';
 import { Operation } from '../openapi/operation.ts';
 import { invalid } from '../problem/problem.ts';
 import { SchemaPipe } from '../validation/schema.pipe.ts';
-import { cursorOf, refuseCursorBeyond } from '../runs/cursor.ts';
-import { notFound, RunAccess } from '../runs/load-run-for.ts';
+import { cursorOf } from '../runs/cursor.ts';
+import { RunAccess } from '../runs/load-run-for.ts';
 import { RunPath } from '../runs/run-path.ts';
+import { typeFilterOf } from './commit-frames.ts';
 import { RunStreams } from './run-streams.ts';
 
 const StreamQuery = z.strictObject({
@@ -27,7 +27,6 @@ type StreamQuery = z.infer<typeof StreamQuery>;
 @Controller('runs')
 export class StreamController {
   constructor(
-    @Inject(SERVICE_CONTEXT) private readonly context: ServiceContext,
     @Inject(RunAccess) private readonly access: RunAccess,
     @Inject(RunStreams) private readonly streams: RunStreams,
     @Inject(AgUiStreams) private readonly agUi: AgUiStreams,
@@ -68,15 +67,13 @@ export class StreamController {
     if (query.format === 'ag-ui') return this.#agUi(caller, path, query, request, reply);
     const after = cursorOfRequest(request.headers['last-event-id'], query);
     const { address } = await this.access.loadRunFor(caller, path.run_id, 'read');
-    const { last_seq, ended } = await this.context.runLog.page(address, after, 1);
-    if (last_seq === 0) throw notFound(path.run_id);
-    refuseCursorBeyond(after, last_seq);
-    if (ended && after === last_seq) {
+    const { lastSeq, ended } = await this.streams.standOf(address, after);
+    if (ended && after === lastSeq) {
       await reply.code(204).send();
       return;
     }
-    const types = query.types === undefined ? undefined : new Set(query.types.split(','));
-    await this.streams.open({ caller, address, after, types, lastSeq: last_seq }, request, reply);
+    const filter = typeFilterOf(query.types);
+    this.streams.open({ caller, address, after, filter, lastSeq, ended }, request, reply);
   }
 
   async #agUi(

@@ -85,6 +85,7 @@ export class StartController {
     const { address, replayed } = await this.starter.start(caller, body, idempotencyKeyOf(key));
     void reply.header('location', `/runs/${address.run_id}`);
     if (replayed) void reply.header('idempotency-replayed', 'true');
-    await this.streams.open({ caller, address, after: 0, types: undefined, lastSeq: 0 }, request, reply);
+    const known = replayed ? await this.streams.standOf(address, 0) : { lastSeq: 0, ended: false };
+    this.streams.open({ caller, address, after: 0, filter: undefined, ...known }, request, reply);
   }
 }
