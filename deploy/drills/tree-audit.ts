@@ -9,8 +9,9 @@ export interface Node {
   /** Where each attempt has begun. */
   begun: number[];
   stopRequested: number | undefined;
-  /** Its receipt: the `stop.observed` of whoever held it. */
+  /** Its receipt: the first `stop.observed`. */
   observed: number | undefined;
+  receipts: number;
   ended: number | undefined;
   end: string | undefined;
   endedAt: number;
@@ -55,7 +56,10 @@ export class TreeAudit {
     if (type === 'tool.called') node.calls += 1;
     const stopping = node.stopRequested !== undefined && node.observed === undefined;
     if (type === 'turn.completed' && stopping) node.answersAfterStop += 1;
-    if (type === 'stop.observed') node.observed = order;
+    if (type === 'stop.observed') {
+      node.observed ??= order;
+      node.receipts += 1;
+    }
     if (!ENDS.has(type)) return;
     node.ended = order;
     node.end = type;
@@ -76,6 +80,7 @@ function newNode(run_id: string): Node {
     begun: [],
     stopRequested: undefined,
     observed: undefined,
+    receipts: 0,
     ended: undefined,
     end: undefined,
     endedAt: 0,

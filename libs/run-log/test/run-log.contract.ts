@@ -326,7 +326,7 @@ export function runLogContract(name: string, start: () => Promise<LogUnderTest>)
         previous = commit.stream_seq;
         if (commit.address.run_id === address.run_id) seen.push(...commit.lines.map((line) => line.type));
       }
-      expect(seen).toEqual(['run.requested', 'stop.requested', 'run.stopped']);
+      expect(seen).toEqual(['run.requested', 'stop.requested', 'stop.observed', 'run.stopped']);
     });
   });
 }

@@ -4,7 +4,7 @@ import type { Json } from './events.ts';
 import type { Run } from './run.ts';
 
 /** Goes up with every change of what `Run` holds or of how `evolve` fills it. */
-export const RUN_STATE_VERSION = 1;
+export const RUN_STATE_VERSION = 2;
 
 export const MAX_CHECKPOINT_BYTES = 32 * 1024;
 

@@ -33,6 +33,7 @@ export function emptyRun(run_id: string): Run {
     pause_requested: false,
     children: [],
     open_calls: [],
+    calls_since: [],
     approvals: [],
     nudges: [],
     limit_reached: null,

@@ -77,7 +77,8 @@ const progress: [string, Fold][] = [
   on('milestone.reached', recorded),
   on('step.completed', recorded),
   on('turn.completed', (run) => ({ turns: run.turns + 1, lost_in_a_row: 0 })),
-  on('tool.called', (run, { data }) => ({
+  on('tool.called', (run, { data, at }) => ({
+    calls_since: since(run, data.call_id, at),
     open_calls: [
       ...run.open_calls.filter((call) => call.call_id !== data.call_id),
       {
@@ -91,11 +92,13 @@ const progress: [string, Fold][] = [
   })),
   on('tool.returned', (run, { data }) => ({
     open_calls: run.open_calls.filter((call) => call.call_id !== data.call_id),
+    calls_since: run.calls_since.filter((call) => call.call_id !== data.call_id),
     lost_in_a_row: 0,
   })),
   on('outcome.unknown', (run, { data }) => withCall(run, data.call_id, 'unknown')),
   on('outcome.resolved', (run, { data }) => withCall(run, data.call_id, 'called')),
-  on('child.spawned', (run, { data }) => ({
+  on('child.spawned', (run, { data, at }) => ({
+    calls_since: since(run, data.call_id, at),
     children: [
       ...run.children.filter((child) => child.child_run_id !== data.child_run_id),
       {
@@ -112,6 +115,7 @@ const progress: [string, Fold][] = [
     children: run.children.map((child) =>
       child.child_run_id === data.child_run_id ? { ...child, status: data.status } : child,
     ),
+    calls_since: run.calls_since.filter(({ call_id }) => call_id !== callOf(run, data.child_run_id)),
   })),
 ];
 
@@ -173,6 +177,17 @@ export function evolve(run: Run, event: AnyEvent): Run {
   const misplaced = isEnded(run) || (run.status === 'none') !== (event.type === 'run.requested');
   const change = misplaced ? undefined : folds.get(event.type)?.(run, event);
   return { ...run, ...change, seq: event.seq };
+}
+
+/** A call that is made again has begun when it was first made. */
+function since(run: Run, call_id: string, at: string): Run['calls_since'] {
+  return run.calls_since.some((call) => call.call_id === call_id)
+    ? run.calls_since
+    : [...run.calls_since, { call_id, at }];
+}
+
+function callOf(run: Run, child_run_id: string): string | undefined {
+  return run.children.find((child) => child.child_run_id === child_run_id)?.call_id;
 }
 
 function withCall(run: Run, call_id: string, state: 'called' | 'unknown'): Change {

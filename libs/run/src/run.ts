@@ -83,6 +83,8 @@ export interface Run {
   pause_requested: boolean;
   children: Child[];
   open_calls: OpenCall[];
+  /** When each open call and each live child began. */
+  calls_since: { call_id: string; at: string }[];
   approvals: {
     approval_id: string;
     call_id: string;

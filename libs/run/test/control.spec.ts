@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Command } from '@runledger/run';
-import { given } from './given-when-then.ts';
+import type { Command, DraftEvent } from '@runledger/run';
+import { AT, given, type Expected } from './given-when-then.ts';
 import {
   ANNA,
   BEN,
   E1,
   E2,
   approvalRequested,
+  called,
   childEnded,
   draft,
   limitReached,
@@ -14,11 +15,13 @@ import {
   parked,
   pauseRequested,
   requested,
+  returned,
   spawned,
   started,
   stopObserved,
   stopRequested,
   succeeded,
+  unknown,
   unparked,
 } from './sample-events.ts';
 
@@ -39,28 +42,59 @@ describe('RequestStop', () => {
       stop: { mode: 'cooperative', requested_seq: 3, by_user_id: 'anna' },
     });
   });
-  it('stops at once what is queued, or waits with no live child', () => {
-    for (const history of [
-      [requested()],
-      [...running, approvalRequested(), parked('approval')],
-      [...running, spawned(), childEnded(), parked('retry')],
-    ]) {
-      expect(
-        given(...history)
-          .when(stop)
-          .thenEvents('stop.requested', ['run.stopped', { by: ANNA, reason: 'enough' }]).run.status,
-      ).toBe('stopped');
-    }
+  it.each<[string, DraftEvent[]]>([
+    ['queued', [requested()]],
+    ['queued', [...running, parked('handover'), unparked('handover')]],
+    ['waiting:approval', [...running, approvalRequested(), parked('approval')]],
+    ['waiting:retry', [...running, spawned(), childEnded(), parked('retry')]],
+    ['waiting:budget', [...running, limitReached(), parked('budget')]],
+    ['waiting:pause', [...running, pauseRequested(), parked('pause')]],
+    ['waiting:handover', [...running, parked('handover')]],
+  ])('stops at once what nobody holds and has no live child, with its receipt: %s', (boundary, history) => {
+    const { run } = given(...history)
+      .when(stop)
+      .thenEvents(
+        'stop.requested',
+        ['stop.observed', { boundary, in_flight: [], latency_ms: 0 }],
+        ['run.stopped', { by: ANNA, reason: 'enough' }],
+      );
+    expect(run).toMatchObject({ status: 'stopped', stop_observed: { boundary } });
   });
-  it('waits for live children of a run that nobody holds', () => {
-    expect(
-      given(...waitingForChild)
-        .when(stop)
-        .thenEvents('stop.requested').run,
-    ).toMatchObject({ status: 'stopping', waiting_on: null, holder: null });
+  it('says in the receipt which calls were in flight', () => {
+    const since = { started_at: AT };
+    given(...running, called('c1', false), unknown('c1'), parked('unknown_outcome'))
+      .when(stop)
+      .thenEvents(
+        'stop.requested',
+        [
+          'stop.observed',
+          { boundary: 'waiting:unknown_outcome', in_flight: [{ kind: 'tool', name: 'pay', ...since }] },
+        ],
+        'run.stopped',
+      );
+    given(...running, called('c1'), returned('c1'), spawned('K1'), childEnded('K1'), parked('handover'))
+      .when(stop)
+      .thenEvents('stop.requested', ['stop.observed', { in_flight: [] }], 'run.stopped');
+  });
+  it('waits for live children of a run that nobody holds, which has its receipt already', () => {
+    const story = given(...waitingForChild)
+      .when(stop)
+      .thenEvents('stop.requested', [
+        'stop.observed',
+        {
+          boundary: 'waiting:children',
+          in_flight: [{ kind: 'agent', name: 'ticker', started_at: AT }],
+          latency_ms: 0,
+        },
+      ]);
+    expect(story.run).toMatchObject({ status: 'stopping', waiting_on: null, holder: null });
+    story.when(kill).thenEvents(['stop.requested', { mode: 'kill' }]);
+    story
+      .when({ type: 'EndChild', child_run_id: 'K1', status: 'stopped' })
+      .thenEvents('child.ended', 'run.stopped');
     given(...running, spawned(), parked('handover'), unparked('handover'))
       .when(stop)
-      .thenEvents('stop.requested');
+      .thenEvents('stop.requested', ['stop.observed', { boundary: 'queued' }]);
   });
   it('changes nothing when repeated, or when it asks for less', () => {
     given(...running, stopRequested())
@@ -130,12 +164,26 @@ describe('FinishStop', () => {
     ).toBe('stopped');
   });
   it('ends a run that nobody holds when its last child has ended', () => {
-    given(...waitingForChild, stopRequested(), childEnded())
+    given(...waitingForChild, stopRequested(), stopObserved(), childEnded())
       .when(unheld)
       .thenEvents('run.stopped');
   });
-  it('is refused when repeated', () => {
+  it('writes the receipt of a run that nobody holds, where a stop of an earlier version left it out', () => {
+    const receipt: Expected = ['stop.observed', { boundary: 'waiting:children', latency_ms: 0 }];
+    given(...waitingForChild, stopRequested(), childEnded())
+      .when(unheld)
+      .thenEvents(receipt, 'run.stopped');
+    given(...waitingForChild, stopRequested())
+      .when({ type: 'EndChild', child_run_id: 'K1', status: 'stopped' })
+      .thenEvents('child.ended', receipt, 'run.stopped');
+  });
+  it('is refused to a holder without a receipt', () => {
     given(...running, stopRequested())
+      .when(finish)
+      .thenRefused('event_not_allowed');
+  });
+  it('is refused when repeated', () => {
+    given(...running, stopRequested(), stopObserved())
       .when(finish)
       .thenEvents('run.stopped')
       .when(finish)

@@ -5,7 +5,7 @@ import type { Command, Decision, DraftEvent, EventType, RefusalCode, Run } from 
 export const AT = '2026-11-21T10:00:00.000Z';
 
 /** An expected event: its type, and as much of its data as the story is about. */
-type Expected = EventType | [type: EventType, data: Record<string, unknown>];
+export type Expected = EventType | [type: EventType, data: Record<string, unknown>];
 
 export function fold(run: Run, drafts: readonly DraftEvent[]): Run {
   return number(run, drafts, AT).reduce<Run>(evolve, run);

@@ -127,6 +127,9 @@ function check(run: Run): void {
   if (run.holder) expect(['running', 'stopping']).toContain(run.status);
   if (run.timer) expect(run.status).toBe('waiting');
   if (run.waiting_on && run.waiting_on !== 'budget') expect(stillWaitsFor(run, run.waiting_on)).toBe(true);
+  // Every run that stopped has its receipt, and one that nobody holds has it from the stop on.
+  if (run.status === 'stopped' || (run.status === 'stopping' && !run.holder))
+    expect(run.stop_observed).not.toBeNull();
   if (run.status === 'stopping')
     expect(run.holder !== null || run.children.some((child) => child.status === 'live')).toBe(true);
   expect(run.lost_in_a_row).toBeLessThan(21);
@@ -144,6 +147,7 @@ describe('laws of any accepted sequence of commands', () => {
             seq += 1;
             expect(event.seq).toBe(seq);
             expect(table[run.status]).toContain(event.type);
+            if (event.type === 'stop.observed') expect(run.stop_observed).toBeNull();
             seen.add(event.type);
             run = evolve(run, event);
           }

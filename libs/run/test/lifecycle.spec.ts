@@ -61,14 +61,19 @@ describe('StopAbsentChild', () => {
   it('creates and stops a run at once, so that its creation comes too late', () => {
     const story = given()
       .when(stop)
-      .thenEvents('run.requested', ['stop.requested', { cascade_from: 'P' }], 'run.stopped');
+      .thenEvents(
+        'run.requested',
+        ['stop.requested', { cascade_from: 'P' }],
+        ['stop.observed', { boundary: 'absent', in_flight: [], latency_ms: 0 }],
+        'run.stopped',
+      );
     expect(story.run.status).toBe('stopped');
     story.when({ type: 'StartRun', request: request() }).thenRefused('run_already_exists');
   });
   it('is refused when repeated', () => {
     given()
       .when(stop)
-      .thenEvents('run.requested', 'stop.requested', 'run.stopped')
+      .thenEvents('run.requested', 'stop.requested', 'stop.observed', 'run.stopped')
       .when(stop)
       .thenRefused('run_already_exists');
   });
@@ -238,7 +243,7 @@ describe('CheckpointRun', () => {
     const story = given(requested(), started());
     const { run } = story.when(check).thenEvents('run.checkpointed');
     expect(run).toEqual({ ...story.run, seq: 3, checkpoint_seq: 3 });
-    story.when(check).thenEvents(['run.checkpointed', { version: 1 }]);
+    story.when(check).thenEvents(['run.checkpointed', { version: 2 }]);
   });
   it('changes nothing when repeated', () => {
     given(requested(), started()).when(check).thenEvents('run.checkpointed').when(check).thenNothing();
@@ -256,11 +261,11 @@ describe('CheckpointRun', () => {
   });
   it('is ignored where its version is not current', () => {
     const { run } = given(requested(), started());
-    expect(restore(JSON.parse(JSON.stringify(run)), 1)).toEqual(run);
-    expect(restore(JSON.parse(JSON.stringify(run)), 2)).toBeUndefined();
-    expect(restore({ ...run, status: 'asleep' }, 1)).toBeUndefined();
-    expect(restore({ ...run, children: null }, 1)).toBeUndefined();
-    expect(restore(null, 1)).toBeUndefined();
+    expect(restore(JSON.parse(JSON.stringify(run)), 2)).toEqual(run);
+    expect(restore(JSON.parse(JSON.stringify(run)), 1)).toBeUndefined();
+    expect(restore({ ...run, status: 'asleep' }, 2)).toBeUndefined();
+    expect(restore({ ...run, children: null }, 2)).toBeUndefined();
+    expect(restore(null, 2)).toBeUndefined();
   });
 });
 

@@ -154,6 +154,27 @@ const stories: Record<string, Ask[]> = {
     begin({ executor: 'e2', dispatch: 2, work_seq: 12 }),
     (run) => ({ type: 'FailRun', held_by: heldBy(run), error: failure }),
   ],
+  'stopped-while-waiting-for-a-child': [
+    start(),
+    begin(),
+    record(called('c1', false, 0)),
+    record(spawned(CHILDREN[0], 1)),
+    (run) => ({ type: 'CheckpointRun', held_by: heldBy(run) }),
+    park('children'),
+    stop,
+    { type: 'EndChild', child_run_id: CHILDREN[0], status: 'stopped' },
+  ],
+  'stopped-while-queued-with-a-receipt': [start(), stop],
+  'stopped-before-it-was-created': [
+    {
+      type: 'StopAbsentChild',
+      request: request({ parent: { run_id: CHILDREN[1], call_id: 'c1' } }),
+      by: ANNA,
+      mode: 'kill',
+      reason: 'enough',
+      cascade_from: CHILDREN[1],
+    },
+  ],
 };
 
 /** Every command must be accepted and change something; each comes a second and a bit after the one before. */
@@ -163,7 +184,9 @@ function play(run_id: string, asks: Ask[]): { run: Run; events: RunEvent[] } {
   asks.forEach((ask, index) => {
     const made = typeof ask === 'function' ? ask(run) : ask;
     const command: Command =
-      made.type === 'StartRun' ? { ...made, request: { ...made.request, root_run_id: run_id } } : made;
+      made.type === 'StartRun' || made.type === 'StopAbsentChild'
+        ? { ...made, request: { ...made.request, root_run_id: run_id } }
+        : made;
     const { events: drafts, refusal } = decide(command, run);
     if (!drafts?.length) throw new Error(`${run_id}: ${command.type} ${refusal?.code ?? 'changed nothing'}`);
     const more = number(run, drafts, new Date(BEGIN_AT + index * 1007).toISOString());
@@ -178,7 +201,7 @@ mkdirSync(folder, { recursive: true });
 for (const [index, [name, asks]] of Object.entries(stories).entries()) {
   const lines = new URL(`${name}.ndjson`, folder);
   if (existsSync(lines)) continue;
-  const { run, events } = play(`01KAHTRY00000000000000000${index}`, asks);
+  const { run, events } = play(`01KAHTRY00000000000000000${index.toString(32).toUpperCase()}`, asks);
   writeFileSync(lines, events.map((event) => `${JSON.stringify(event)}\n`).join(''));
   writeFileSync(new URL(`${name}.state.json`, folder), `${JSON.stringify(run, null, 2)}\n`);
   console.log(`${name}: ${events.length} events, ${run.status}`);

@@ -16,6 +16,7 @@ import {
   requested,
   spawned,
   started,
+  stopObserved,
   stopRequested,
   succeeded,
   unknown,
@@ -225,7 +226,14 @@ describe('EndChild', () => {
       .thenEvents('child.ended', ['run.unparked', { reason: 'children', dispatch: 2 }]);
   });
   it('ends a stop that nobody holds', () => {
-    const { run } = given(...running, spawned(), spawned('K2'), parked('children'), stopRequested())
+    const { run } = given(
+      ...running,
+      spawned(),
+      spawned('K2'),
+      parked('children'),
+      stopRequested(),
+      stopObserved(),
+    )
       .when(end())
       .thenEvents('child.ended')
       .when(end('K2'))

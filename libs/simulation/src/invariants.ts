@@ -9,7 +9,7 @@ import {
 } from './invariants/log.ts';
 import type { Invariant, Life } from './invariants/life.ts';
 import { builtOnRecords, doneOnce, nothingAfterStop, paidOnce } from './invariants/outside.ts';
-import { nothingBegins, stopsCascade, treesStopWhole } from './invariants/stops.ts';
+import { everyStopHasItsReceipt, nothingBegins, stopsCascade, treesStopWhole } from './invariants/stops.ts';
 import { viewsEqualLogs } from './invariants/views.ts';
 
 const agentsAreRepeatable: Invariant = ({ runs }) =>
@@ -40,6 +40,7 @@ const INVARIANTS: readonly Invariant[] = [
   nothingBegins,
   stopsCascade,
   treesStopWhole,
+  everyStopHasItsReceipt,
   viewsEqualLogs,
 ];
 

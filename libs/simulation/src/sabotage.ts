@@ -1,3 +1,5 @@
+import { decide, type Command, type Decision, type Run } from '@runledger/run';
+
 /** Each switches off one rule that a promise stands on. A life with one of them must be found out. */
 export const SABOTAGES = [
   /** The broker takes appends whatever they expect. */
@@ -20,6 +22,17 @@ export const SABOTAGES = [
   'begin_unconfirmed',
   /** A child that is listed and was never created, because of a crash in between, is not created by the next attempt. */
   'absent_child_left',
+  /** A run that nobody holds is stopped without a receipt. */
+  'unheld_without_receipt',
 ] as const;
 
 export type Sabotage = (typeof SABOTAGES)[number];
+
+/** What a process decides that does not hold the run. */
+export const decideUnder =
+  (sabotage: Sabotage | undefined) =>
+  (command: Command, run: Run): Decision => {
+    const decision = decide(command, run);
+    if (sabotage !== 'unheld_without_receipt' || !decision.events) return decision;
+    return { events: decision.events.filter(({ type }) => type !== 'stop.observed') };
+  };

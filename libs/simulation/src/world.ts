@@ -5,7 +5,7 @@ import { Outside } from './agents/outside.ts';
 import { Faults } from './faults.ts';
 import { Random } from './random.ts';
 import type { Network } from './requests.ts';
-import type { Sabotage } from './sabotage.ts';
+import { decideUnder, type Sabotage } from './sabotage.ts';
 import { Spans } from './spans.ts';
 import { SimulatedProcess } from './simulated-process.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -67,7 +67,11 @@ export class World {
 
   runLog(process: SimulatedProcess): MemoryRunLog {
     const store = new ProcessCommitStore(this.broker, this.network, process);
-    return new MemoryRunLog({ writer: process.name, timing: process.timing, patienceMs: 5_000 }, store);
+    const { name, timing } = process;
+    return new MemoryRunLog(
+      { writer: name, timing, patienceMs: 5_000, decide: decideUnder(this.sabotage) },
+      store,
+    );
   }
 
   holdsOf(executor: string, runId: string): Spans {

@@ -60,7 +60,7 @@ describe('what a holder that is gone leaves behind', () => {
     await executor();
     expect(await cell.ended(stopped)).toMatchObject({ type: 'run.stopped' });
     const types = (await cell.events({ ...stopped, run_id: never })).map((event) => event.type);
-    expect(types).toEqual(['run.requested', 'stop.requested', 'run.stopped']);
+    expect(types).toEqual(['run.requested', 'stop.requested', 'stop.observed', 'run.stopped']);
   });
 
   it('nudges are heard again at the same call when the run is resumed', async () => {

@@ -47,6 +47,7 @@ describe('start, read, stream, stop', () => {
     expect(page.lines.map((stored) => stored.type)).toEqual([
       'run.requested',
       'stop.requested',
+      'stop.observed',
       'run.stopped',
     ]);
   });

@@ -125,7 +125,7 @@ describe('what a start writes', () => {
   it('a stop is repeated without an event, and refused after the end', async () => {
     const { run_id } = (await start({})).body;
     const url = `${gateway.url}/runs/${String(run_id)}/stop`;
-    expect((await call('POST', url, { key })).body).toMatchObject({ status: 'stopped', seq: 3 });
+    expect((await call('POST', url, { key })).body).toMatchObject({ status: 'stopped', seq: 4 });
     expect(await call('POST', url, { key, body: {} })).toMatchObject({
       status: 409,
       body: { code: 'run_already_ended' },

@@ -117,7 +117,9 @@ function randomCommand(run: Run, choice: number, size: number, step: number): Co
       : begin(Math.max(1, run.dispatch));
   if (run.status === 'waiting') return { type: 'UnparkRun', reason: run.waiting_on ?? 'pause', by: ADA };
   if (run.status === 'stopping')
-    return { type: 'FinishStop', held_by: heldBy(run), by: ADA, reason: 'asked' };
+    return run.stop_observed
+      ? { type: 'FinishStop', held_by: heldBy(run), by: ADA, reason: 'asked' }
+      : { type: 'ObserveStop', held_by: heldBy(run), boundary: 'turn', in_flight: [], latency_ms: 1 };
   switch (choice) {
     case 0:
       return succeed(run);

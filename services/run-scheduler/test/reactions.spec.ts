@@ -119,7 +119,14 @@ describe('what one run means for others', () => {
       reason: 'enough',
     }));
     await until(child, 'stopped');
-    expect(await until(parent, 'stopped')).toMatchObject({ children: [{ status: 'stopped' }] });
+    expect(await until(parent, 'stopped')).toMatchObject({
+      children: [{ status: 'stopped' }],
+      stop_observed: { boundary: 'waiting:children', in_flight: [{ kind: 'agent' }] },
+    });
+    for (const address of [parent, child]) {
+      const { lines } = await log.page(address, 0, 100);
+      expect(lines.filter((line) => line.type === 'stop.observed')).toHaveLength(1);
+    }
   });
 
   it('creates a child that was only listed as stopped, so that its late creation is refused', async () => {
@@ -136,7 +143,13 @@ describe('what one run means for others', () => {
     const child = { tenant_id, run_id: childId };
     await until(child, 'stopped');
     const { lines } = await log.page(child, 0, 10);
-    expect(lines.map((line) => line.type)).toEqual(['run.requested', 'stop.requested', 'run.stopped']);
+    expect(lines.map((line) => line.type)).toEqual([
+      'run.requested',
+      'stop.requested',
+      'stop.observed',
+      'run.stopped',
+    ]);
+    expect((await state(child)).stop_observed).toMatchObject({ boundary: 'absent', in_flight: [] });
     expect(JSON.parse(lines[0]?.line ?? '')).toMatchObject({
       data: { input: { n: 1 }, parent: { run_id: parent.run_id } },
     });

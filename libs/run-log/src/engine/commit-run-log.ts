@@ -55,6 +55,8 @@ export interface RunLogOptions {
   patienceMs?: number;
   /** The system's where it is not given. */
   timing?: Timing;
+  /** Decides commands of those who do not hold the run; the domain's where it is not given. */
+  decide?: typeof decide;
 }
 
 export class CommitRunLog implements RunLog {
@@ -63,6 +65,7 @@ export class CommitRunLog implements RunLog {
   #bookmarks = new Bookmarks();
   readonly #patienceMs: number;
   readonly #timing: Timing;
+  readonly #decide: typeof decide;
 
   constructor(
     private readonly store: CommitStore,
@@ -70,6 +73,7 @@ export class CommitRunLog implements RunLog {
   ) {
     this.#patienceMs = options.patienceMs ?? 10_000;
     this.#timing = options.timing ?? systemTiming;
+    this.#decide = options.decide ?? decide;
   }
 
   load(address: RunAddress): Promise<LoadedRun> {
@@ -81,7 +85,7 @@ export class CommitRunLog implements RunLog {
     for (let attempt = 0; ; attempt++) {
       const trusted = attempt > 0 || !known;
       const loaded = trusted ? await loadRun(this.store, address, this.#timing) : known;
-      const decision = decide(command(loaded.run), loaded.run);
+      const decision = this.#decide(command(loaded.run), loaded.run);
       if (decision.refusal || decision.events.length === 0) {
         if (!trusted) continue;
         return decision.refusal ? { refusal: decision.refusal, run: loaded.run } : { events: [], ...loaded };

@@ -2,6 +2,7 @@ import type { Command, Decision } from '../commands.ts';
 import type { DraftEvent, Limits } from '../events.ts';
 import { limitAfterRaise, liveChildren } from '../predicates.ts';
 import type { Run } from '../run.ts';
+import { missingReceipt, receiptOfUnheld } from './receipts.ts';
 import { append, nothing, refuse, refuseStopping, refuseUnlessHeld, unparked } from './answers.ts';
 
 type Of<T extends Command['type']> = Extract<Command, { type: T }>;
@@ -15,8 +16,10 @@ export function requestStop(command: Of<'RequestStop'>, run: Run): Decision {
   if (run.status === 'stopping') {
     return mode === 'kill' && run.stop?.mode === 'cooperative' ? append(requested) : nothing();
   }
-  if (run.status === 'running' || liveChildren(run).length > 0) return append(requested);
-  return append(requested, { type: 'run.stopped', data: { by, reason } });
+  if (run.status === 'running') return append(requested);
+  const receipt = receiptOfUnheld(run);
+  if (liveChildren(run).length > 0) return append(requested, receipt);
+  return append(requested, receipt, { type: 'run.stopped', data: { by, reason } });
 }
 
 export function observeStop(command: Of<'ObserveStop'>, run: Run): Decision {
@@ -35,7 +38,12 @@ export function finishStop(command: Of<'FinishStop'>, run: Run): Decision {
     const ids = live.slice(0, 3).map((child) => child.child_run_id);
     return refuse('children_live', `${live.length} children have not ended: ${ids.join(', ')}`);
   }
-  return append({ type: 'run.stopped', data: { by: command.by, reason: command.reason } });
+  if (run.holder && !run.stop_observed)
+    return refuse('event_not_allowed', 'the stop has not been observed: the receipt comes before the end');
+  return append(...missingReceipt(run), {
+    type: 'run.stopped',
+    data: { by: command.by, reason: command.reason },
+  });
 }
 
 function refuseUnlessStopping(run: Run): Decision | undefined {

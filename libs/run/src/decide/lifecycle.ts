@@ -3,6 +3,7 @@ import type { Command, Decision } from '../commands.ts';
 import { executorLost, MAX_LOST_IN_A_ROW } from '../end-errors.ts';
 import type { DraftEvent } from '../events.ts';
 import type { Run } from '../run.ts';
+import { unheldReceipt } from './receipts.ts';
 import { append, nothing, refuse, refuseStopping, refuseUnlessHeld } from './answers.ts';
 
 type Of<T extends Command['type']> = Extract<Command, { type: T }>;
@@ -17,6 +18,7 @@ export function stopAbsentChild(command: Of<'StopAbsentChild'>): Decision {
   return append(
     { type: 'run.requested', data: request },
     { type: 'stop.requested', data: { by, mode, reason, cascade_from } },
+    unheldReceipt('absent'),
     { type: 'run.stopped', data: { by, reason } },
   );
 }

@@ -4,6 +4,7 @@ import { evolve } from '../evolve.ts';
 import { stillWaitsFor } from '../predicates.ts';
 import type { Run } from '../run.ts';
 import { append, nothing, refuse, refuseStopping, refuseUnlessHeld, unparked } from './answers.ts';
+import { missingReceipt } from './receipts.ts';
 
 type Of<T extends Command['type']> = Extract<Command, { type: T }>;
 
@@ -131,7 +132,10 @@ function satisfied(run: Run, reason: ParkReason, fact: DraftEvent): Decision {
   if (run.waiting_on === reason) return append(fact, unparked(run, reason));
   if (reason === 'children' && run.status === 'stopping' && !run.holder && run.stop) {
     const by = { user_id: run.stop.by_user_id, channel: run.stop.by_channel };
-    return append(fact, { type: 'run.stopped', data: { by, reason: run.stop.reason } });
+    return append(fact, ...missingReceipt(run), {
+      type: 'run.stopped',
+      data: { by, reason: run.stop.reason },
+    });
   }
   return append(fact);
 }

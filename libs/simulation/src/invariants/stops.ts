@@ -1,3 +1,4 @@
+import { emptyRun, evolve, type Run } from '@runledger/run';
 import type { StoredRun } from '../stored-runs.ts';
 import type { Invariant } from './life.ts';
 
@@ -39,6 +40,23 @@ export const treesStopWhole: Invariant = ({ runs }) =>
         return !end || end.stream_seq > stopped.stream_seq;
       })
       .map(({ id }) => `P4: ${run.run_id} has stopped before its child ${id}`);
+  });
+
+/** P4: a run that has stopped has one receipt, between the stop and the end; nobody held it: together with the stop. */
+export const everyStopHasItsReceipt: Invariant = ({ runs }) =>
+  [...runs.values()].flatMap((run) => {
+    const [end, stop, receipts] = [run.end, run.of('stop.requested')[0], run.of('stop.observed')];
+    if (end?.type !== 'run.stopped' || !stop) return [];
+    if (receipts.length !== 1) return [`P4: ${run.run_id} has stopped with ${receipts.length} receipts`];
+    const [receipt] = receipts;
+    if (!receipt || receipt.seq < stop.seq || receipt.seq > end.seq)
+      return [`P4: the receipt of ${run.run_id} is not between its stop and its end`];
+    const held = run.events
+      .filter(({ seq }) => seq < stop.seq)
+      .reduce<Run>(evolve, emptyRun(run.run_id)).holder;
+    return held === null && receipt.stream_seq !== stop.stream_seq
+      ? [`P4: nobody held ${run.run_id}, and its receipt came after its stop`]
+      : [];
   });
 
 function isReached(child: StoredRun | undefined, by: number): boolean {
