@@ -1,6 +1,7 @@
 import type { Drill } from './drill.ts';
 import { acks } from './drills/acks.ts';
 import { broker } from './drills/broker.ts';
+import { budget } from './drills/budget.ts';
 import { deploy } from './drills/deploy.ts';
 import { disk } from './drills/disk.ts';
 import { full } from './drills/full.ts';
@@ -35,6 +36,7 @@ export const DRILLS: readonly Drill[] = [
   deploy,
   trees,
   toolCalls,
+  budget,
   zombie,
   idempotency,
   injection,

@@ -33,6 +33,8 @@ export interface AuditedRun {
   error: unknown;
   attempts: Attempt[];
   lost: number;
+  /** An attempt has begun and was neither parked nor lost. */
+  held: boolean;
 }
 
 export interface AuditedLine {
@@ -187,9 +189,15 @@ export class LogAudit {
       run.idempotency = (data['idempotency_key_sha256'] as string | undefined) ?? '';
     }
     if (EFFECTS.has(type)) this.#noteEffect(`${run.run_id} ${type} ${String(data['index'])}`);
-    if (type === 'attempt.lost') run.lost += 1;
+    if (type === 'attempt.lost') {
+      run.lost += 1;
+      run.held = false;
+    }
     if (type === 'run.started') this.#noteStart(run, data, at);
-    if (type === 'run.parked' || ENDS.has(type)) this.#slots(run).delete(run.run_id);
+    if (type === 'run.parked' || ENDS.has(type)) {
+      run.held = false;
+      this.#slots(run).delete(run.run_id);
+    }
     if (ENDS.has(type)) run.end = type;
     if (type === 'run.failed') run.error = data['error'];
   }
@@ -203,8 +211,8 @@ export class LogAudit {
     const attempt = Number(data['attempt']);
     if (run.attempts.some((one) => one.attempt === attempt))
       this.faults.push(`${run.run_id} has begun attempt ${attempt} twice`);
-    if (run.attempts.length > run.lost && this.#slots(run).has(run.run_id))
-      this.faults.push(`${run.run_id} has begun attempt ${attempt} while it ran`);
+    if (run.held) this.faults.push(`${run.run_id} has begun attempt ${attempt} while it ran`);
+    run.held = true;
     run.attempts.push({
       attempt,
       executor: String(data['executor']),
@@ -238,5 +246,6 @@ function newRun(tenant_id: string, run_id: string): AuditedRun {
     error: undefined,
     attempts: [],
     lost: 0,
+    held: false,
   };
 }
