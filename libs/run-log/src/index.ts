@@ -7,6 +7,7 @@ export type {
   RunAddress,
   RunLog,
   StoredLine,
+  StoredLines,
 } from './port.ts';
 export { HoldLost, LogUnavailable, RunErased } from './faults.ts';
 export { JetStreamRunLog, type JetStreamRunLogOptions } from './jetstream/jetstream-run-log.ts';

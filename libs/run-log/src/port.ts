@@ -13,6 +13,12 @@ export interface StoredLine {
   line: string;
 }
 
+/** The lines of one commit, and the run's digest after them as it was stored with them. */
+export interface StoredLines {
+  lines: StoredLine[];
+  digest: string;
+}
+
 /** A run as the leader has it. `stream_seq` is the expectation for the next append: 0 when the run does not exist. */
 export interface LoadedRun {
   run: Run;
@@ -107,6 +113,10 @@ export interface RunLog {
     address: RunAddress,
     after: number,
   ): Promise<{ last_seq: number; ended: boolean; digest: string; batches: AsyncIterable<StoredLine[]> }>;
+  /** Every commit of a run as of the call, with the digests that the writers stored: whether they fit is not checked. */
+  commits(
+    address: RunAddress,
+  ): Promise<{ last_seq: number; digest: string; commits: AsyncIterable<StoredLines> }>;
   /** Replay, then live, without gap or repeat; returns after the terminal event's batch. Batches are in order. */
   follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]>;
   /** Every stored commit of every run, oldest first, up to what is stored when the call begins (for rebuilds and sweeps). */

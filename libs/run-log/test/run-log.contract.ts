@@ -110,6 +110,26 @@ export function runLogContract(name: string, start: () => Promise<LogUnderTest>)
       expect((await log.load(run.address)).commits).toBeLessThan(60);
     });
 
+    it('has every commit with the digest that it was stored with', async () => {
+      const run = await held();
+      await Promise.all(Array.from({ length: 40 }, (_, index) => run.record([someLog(index)])));
+      await succeed(run);
+      await run.release();
+      const { last_seq, digest, commits } = await log.commits(run.address);
+      let chained = '';
+      const lines: StoredLine[] = [];
+      for await (const commit of commits) {
+        chained = chainDigest(
+          chained,
+          commit.lines.map(({ line }) => line),
+        );
+        expect(commit.digest).toBe(chained);
+        lines.push(...commit.lines);
+      }
+      expect(lines).toEqual(await everything(run.address));
+      expect([last_seq, digest]).toEqual([43, chained]);
+    });
+
     it('tells the holder of a stop once, and goes on with what may still be recorded', async () => {
       const run = await held();
       const heard: RunEvent[] = [];

@@ -19,6 +19,7 @@ import { ReadController } from './runs/read/read.controller.ts';
 import { StartController } from './runs/start/start.controller.ts';
 import { StopController } from './runs/stop/stop.controller.ts';
 import { TreeController } from './runs/tree/tree.controller.ts';
+import { TraceController } from './runs/trace/trace.controller.ts';
 import { SessionController } from './sessions/session.controller.ts';
 import { StreamController } from './stream/stream.controller.ts';
 
@@ -45,5 +46,6 @@ export const CONTROLLERS: readonly Type[] = [
   StartController,
   StopController,
   StreamController,
+  TraceController,
   TreeController,
 ];

@@ -33,6 +33,7 @@ import { NudgeSender } from './runs/nudge/nudge-sender.ts';
 import { RunReader } from './runs/read/run-reader.ts';
 import { RunStarter } from './runs/start/run-starter.ts';
 import { RunStopper } from './runs/stop/run-stopper.ts';
+import { RunTraces } from './runs/trace/run-traces.ts';
 import { RunTree } from './runs/tree/run-tree.ts';
 import { Views } from './runs/views.ts';
 import { Sessions } from './sessions/sessions.ts';
@@ -80,6 +81,7 @@ import { RunStreams } from './stream/run-streams.ts';
     RunStarter,
     RunStopper,
     RunStreams,
+    RunTraces,
     RunTree,
     Sessions,
     Tombstones,

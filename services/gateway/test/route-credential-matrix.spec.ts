@@ -65,6 +65,7 @@ const ROWS: Record<string, Row> = {
   'get /runs/{run_id}/events': aRun(200),
   'get /runs/{run_id}/stream': aRun(200),
   'get /runs/{run_id}/blobs/{sha256}': aRun(200),
+  'get /runs/{run_id}/trace': aRun(200),
   'get /runs/{run_id}/tree': aRun(200),
   'get /api-keys': open(200),
   'get /audit': open(200),

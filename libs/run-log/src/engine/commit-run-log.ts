@@ -31,6 +31,7 @@ import type {
   RunAddress,
   RunLog,
   StoredLine,
+  StoredLines,
 } from '../port.ts';
 import type { CommitStore, StoredCommit } from './commit-store.ts';
 import { Feed, linesOf, type Observer } from './feed.ts';
@@ -39,7 +40,7 @@ import { land, type Landed } from './land.ts';
 import { loadRun, positionOf } from './load.ts';
 import { backoff } from './pacing.ts';
 import { systemTiming, type Timing } from './timing.ts';
-import { Bookmarks, keyOf, linesAfter, tailOf } from './read.ts';
+import { Bookmarks, commitsAfter, keyOf, linesAfter, tailOf } from './read.ts';
 
 /** A command beside a busy holder is tried for so long, and so often: on a slow log 2 s are but a few tries. */
 const CONTENTION_MS = 2_000;
@@ -246,6 +247,23 @@ export class CommitRunLog implements RunLog {
       if (batch.length > 0 && batch[0]?.seq !== next) throw await this.#missing(address, next);
       next += batch.length;
       yield batch;
+    }
+  }
+
+  async commits(
+    address: RunAddress,
+  ): Promise<{ last_seq: number; digest: string; commits: AsyncIterable<StoredLines> }> {
+    const { last, last_seq, digest } = await tailOf(this.store, address);
+    return { last_seq, digest, commits: this.#completeCommits(address, last) };
+  }
+
+  async *#completeCommits(address: RunAddress, last: StoredCommit | undefined): AsyncIterable<StoredLines> {
+    if (!last) return;
+    let next = 1;
+    for await (const commit of commitsAfter(this.store, this.#bookmarks, address, { after: 0, last })) {
+      if (commit.first !== next) throw await this.#missing(address, next);
+      next = commit.last + 1;
+      yield { lines: linesOf(commit), digest: commit.digest };
     }
   }
 

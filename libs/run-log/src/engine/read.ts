@@ -44,18 +44,29 @@ export async function* linesAfter(
   address: RunAddress,
   cursor: { after: number; last: StoredCommit },
 ): AsyncIterable<StoredLine[]> {
+  for await (const commit of commitsAfter(store, bookmarks, address, cursor))
+    yield sliceAfter(commit, cursor.after);
+}
+
+/** The commits that these lines are of, whole. */
+export async function* commitsAfter(
+  store: CommitStore,
+  bookmarks: Bookmarks,
+  address: RunAddress,
+  cursor: { after: number; last: StoredCommit },
+): AsyncIterable<StoredCommit> {
   const { after, last } = cursor;
   if (after >= last.last) return;
   if (after + 1 < last.first) {
     for await (const commit of store.range(address, bookmarks.from(address, after), last.stream_seq - 1)) {
       if (commit.last <= after) continue;
       bookmarks.keep(address, commit);
-      yield sliceAfter(commit, after);
+      yield commit;
       // Nothing lies between this one and the last: the store need not look for more.
       if (commit.last + 1 === last.first) break;
     }
   }
-  yield sliceAfter(last, after);
+  yield last;
 }
 
 function sliceAfter(commit: StoredCommit, after: number): StoredLine[] {

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { headers as brokerHeaders } from '@nats-io/transport-node';
+import { buildCommit, decodeEvent, encodeCommit } from '@runledger/wire';
+import { call } from './calls.ts';
+import { PretendExecutor } from './pretend-executor.ts';
+import { type RunningGateway, startGateway } from './running-gateway.ts';
+
+const sha = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+describe('traces', () => {
+  let gateway: RunningGateway;
+  let key: string;
+  beforeAll(async () => {
+    gateway = await startGateway();
+    key = await gateway.key();
+  });
+  afterAll(() => gateway.stop());
+
+  const startRun = async (): Promise<string> => {
+    const body = { agent_id: 'ticker', input: { text: 'Grüße' } };
+    return String((await call('POST', `${gateway.url}/agents/run-code/start`, { key, body })).body.run_id);
+  };
+  const fetchTrace = (runId: string, credential = key): Promise<Response> =>
+    fetch(`${gateway.url}/runs/${runId}/trace`, { headers: { authorization: `Bearer ${credential}` } });
+  const recordsOf = async (runId: string): Promise<string[]> =>
+    gunzipSync(Buffer.from(await (await fetchTrace(runId)).arrayBuffer()))
+      .toString()
+      .trimEnd()
+      .split('\n');
+  const storedLines = async (runId: string): Promise<string[]> => {
+    const { lines } = await gateway.runLog.page({ tenant_id: 'acme', run_id: runId }, 0, 5000);
+    return lines.map(({ line }) => line);
+  };
+
+  it('are a header and every stored line, each with the digest after it, and the same whenever they are asked for', async () => {
+    const runId = await startRun();
+    const executor = await PretendExecutor.begin(gateway.runLog, runId);
+    for (let round = 0; round < 30; round++)
+      await executor.say(...Array.from({ length: 40 }, (_, at) => `${round}.${at} ü`));
+    await executor.succeed('done');
+    const response = await fetchTrace(runId);
+    expect(response.headers.get('content-type')).toBe('application/gzip');
+    expect(response.headers.get('content-encoding')).toBe(null);
+    expect(response.headers.get('content-disposition')).toBe(`attachment; filename="${runId}.ndjson.gz"`);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    expect(Buffer.from(await (await fetchTrace(runId)).arrayBuffer()).equals(bytes)).toBe(true);
+    const [header, ...records] = gunzipSync(bytes).toString().trimEnd().split('\n');
+    const lines = await storedLines(runId);
+    let digest = '';
+    const wanted = lines.map((line) => `${line.slice(0, -1)},"digest":"${(digest = sha(digest + line))}"}`);
+    expect(records).toEqual(wanted);
+    expect(records.length).toBeGreaterThan(1_200);
+    const run = (await call('GET', `${gateway.url}/runs/${runId}`, { key })).body;
+    expect(header).toBe(
+      `{"trace":1,"run_id":"${runId}","seq":${lines.length},"digest":"${String(run.digest)}"}`,
+    );
+  });
+
+  it('are of the run as it is now', async () => {
+    const runId = await startRun();
+    expect(await recordsOf(runId)).toHaveLength(2);
+    const executor = await PretendExecutor.begin(gateway.runLog, runId);
+    await executor.say('one');
+    await executor.release();
+    expect(await recordsOf(runId)).toHaveLength(4);
+  });
+
+  it('say the digest that was stored, and none of those before it, where the stored lines do not fit it', async () => {
+    const runId = await startRun();
+    const [first = ''] = await storedLines(runId);
+    const address = { tenant_id: 'acme', run_id: runId };
+    const { digest, stream_seq, commits } = await gateway.runLog.load(address);
+    const requested = decodeEvent(first);
+    const events = [2, 3, 4].map((seq) => ({
+      ...requested,
+      seq,
+      type: 'log.written',
+      data: { index: seq, level: 'info', source: 'agent', message: `number ${seq}` },
+    }));
+    const commit = buildCommit(events as Parameters<typeof buildCommit>[0], {
+      commit_id: 'c1',
+      writer: 'spec',
+      previous_digest: digest,
+      checkpoint: 0,
+      number: commits + 1,
+    });
+    const { headers, payload } = encodeCommit(commit);
+    const hdrs = brokerHeaders();
+    for (const [name, value] of Object.entries(headers)) hdrs.set(name, value);
+    await gateway.connection.js.publish(`runs.acme.${runId}`, payload.replace('number 3', 'number 7'), {
+      headers: hdrs,
+      expect: { lastSubjectSequence: stream_seq },
+    });
+    const [header, one, two, three, four] = await recordsOf(runId);
+    expect(header).toContain(`"seq":4,"digest":"${commit.digest}"`);
+    expect(one).toContain(`"digest":"${digest}"}`);
+    expect(two?.endsWith('"number 2"},"digest":null}')).toBe(true);
+    expect(three?.endsWith('"number 7"},"digest":null}')).toBe(true);
+    expect(four?.endsWith(`"number 4"},"digest":"${commit.digest}"}`)).toBe(true);
+  });
+
+  it("are nobody else's, and gone with the run", async () => {
+    const runId = await startRun();
+    const { status } = await fetchTrace(runId, await gateway.key({ user_id: 'ben', workspace_ids: [] }));
+    expect(status).toBe(403);
+    expect((await fetchTrace('01JD0000000000000000000000')).status).toBe(404);
+    await call('POST', `${gateway.url}/runs/${runId}/stop`, { key });
+    expect((await call('DELETE', `${gateway.url}/runs/${runId}`, { key })).status).toBe(202);
+    expect((await fetchTrace(runId)).status).toBe(410);
+  });
+});
