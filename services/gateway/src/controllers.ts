@@ -21,6 +21,7 @@ import { StopController } from './runs/stop/stop.controller.ts';
 import { TreeController } from './runs/tree/tree.controller.ts';
 import { TraceController } from './runs/trace/trace.controller.ts';
 import { SessionController } from './sessions/session.controller.ts';
+import { ManyController } from './stream/many/many.controller.ts';
 import { StreamController } from './stream/stream.controller.ts';
 
 /** Every controller of the gateway; the OpenAPI document is made from the same list. */
@@ -35,6 +36,7 @@ export const CONTROLLERS: readonly Type[] = [
   KeysController,
   LimitsController,
   ListController,
+  ManyController,
   MeController,
   NudgeController,
   OpenApiController,

@@ -38,8 +38,11 @@ import { RunTree } from './runs/tree/run-tree.ts';
 import { Views } from './runs/views.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Broadcasts } from './stream/broadcasts.ts';
+import { ManyStreams } from './stream/many/many-streams.ts';
+import { OwnRuns } from './stream/many/own-runs.ts';
 import { OpenStreams } from './stream/open-streams.ts';
 import { RunStreams } from './stream/run-streams.ts';
+import { RunWatcher } from './stream/run-watcher.ts';
 
 @Module({
   controllers: [...CONTROLLERS],
@@ -67,9 +70,11 @@ import { RunStreams } from './stream/run-streams.ts';
     EventPages,
     InterruptAnswers,
     KeyKeeper,
+    ManyStreams,
     NudgeSender,
     OidcTokens,
     OpenStreams,
+    OwnRuns,
     Readiness,
     RefusedUses,
     Reservations,
@@ -83,6 +88,7 @@ import { RunStreams } from './stream/run-streams.ts';
     RunStreams,
     RunTraces,
     RunTree,
+    RunWatcher,
     Sessions,
     Tombstones,
     Views,

@@ -16,6 +16,7 @@ interface World {
 
 interface Row {
   body?: object;
+  query?: string;
   /** What the route answers to ann, to whom all of it belongs. */
   owner: number;
   /** Another user of the tenant, the same user elsewhere, ann with a key of another agent. */
@@ -64,6 +65,7 @@ const ROWS: Record<string, Row> = {
   'get /runs/{run_id}': aRun(200),
   'get /runs/{run_id}/events': aRun(200),
   'get /runs/{run_id}/stream': aRun(200),
+  'get /stream': { ...aRun(200), query: '?runs={run_id}' },
   'get /runs/{run_id}/blobs/{sha256}': aRun(200),
   'get /runs/{run_id}/trace': aRun(200),
   'get /runs/{run_id}/tree': aRun(200),
@@ -123,7 +125,7 @@ describe('every route, with every credential', () => {
     const target = await gateway.key({ name: `${CANARY} key`, agent_id: 'ticker' });
     const started = await call('POST', `${gateway.url}/agents/run-code/start`, {
       key: keys.owner,
-      body: { agent_id: 'ticker', input: CANARY.repeat(6_000), labels: { mine: CANARY } },
+      body: { agent_id: 'ticker', input: CANARY.repeat(6_000), labels: { label_of_ann: CANARY } },
     });
     const run_id = String(started.body.run_id);
     expect(started.status).toBe(202);
@@ -150,10 +152,10 @@ describe('every route, with every credential', () => {
   async function answer(id: string, key?: string): Promise<{ status: number; text: string }> {
     const [method = '', path = ''] = id.split(' ');
     const places: Record<string, string> = { ...world, agent_id: 'ticker', call_id: 'c1', approval_id: 'a1' };
-    const body = ROWS[id]?.body;
+    const { body, query = '' } = ROWS[id] ?? {};
     const abort = new AbortController();
     const response = await fetch(
-      gateway.url + path.replace(/\{(\w+)\}/g, (_all, name: string) => places[name] ?? ''),
+      gateway.url + `${path}${query}`.replace(/\{(\w+)\}/g, (_all, name: string) => places[name] ?? ''),
       {
         method: method.toUpperCase(),
         headers: {
@@ -219,7 +221,7 @@ describe('every route, with every credential', () => {
     const body = text.replace(/"instance":"[^"]*"/, '').replace(/There is no run [0-9A-Z]{26}/, '');
     for (const secret of [world.run_id, world.key_id, world.sha256, `${CANARY}${CANARY}`, `${CANARY} key`])
       expect(body).not.toContain(secret);
-    expect(body).not.toContain(`"mine"`);
+    expect(body).not.toContain(`"label_of_ann"`);
     if (agent) expect(body).not.toContain(`${CANARY} agent`);
   }
 });

@@ -6,7 +6,7 @@ import { Authenticator } from '../auth/authenticator.ts';
 import type { Principal } from '../auth/principal.ts';
 import { Problem } from '../problem/problem.ts';
 import { Heartbeats } from './heartbeats.ts';
-import { PING } from './sse-frame.ts';
+import { PING, SSE_HEADERS } from './sse-frame.ts';
 import { SseReader } from './sse-reader.ts';
 
 export const PING_EVERY_MS = 15_000;
@@ -63,16 +63,11 @@ export class OpenStreams implements BeforeApplicationShutdown {
   }
 
   /** Takes the reply over, with what was set on it, and sends its head. Throws as `refuseIfFull`. */
-  open(
-    caller: Principal,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    headers: Readonly<Record<string, string>>,
-  ): SseReader {
+  open(caller: Principal, request: FastifyRequest, reply: FastifyReply): SseReader {
     this.refuseIfFull(caller);
     const given = reply.getHeaders() as Record<string, string>;
     reply.hijack();
-    reply.raw.writeHead(200, { ...given, ...headers, 'x-request-id': request.id });
+    reply.raw.writeHead(200, { ...given, ...SSE_HEADERS, 'x-request-id': request.id });
     const reader = new SseReader(reply.raw);
     this.add(reader, caller);
     return reader;
@@ -87,7 +82,7 @@ export class OpenStreams implements BeforeApplicationShutdown {
     this.heartbeats.add(reader);
     this.#open.set(this.count);
     this.#look ??= setInterval(() => void this.endRefused(), LOOK_EVERY_MS).unref();
-    reader.gone.addEventListener('abort', () => this.#remove(reader, credential), { once: true });
+    reader.onGone(() => this.#remove(reader, credential));
   }
 
   /** Ends the streams of credentials that let nobody in any more. */

@@ -1,16 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { isEndType } from '@runledger/run';
-import type { RunAddress } from '@runledger/run-log';
+import type { RunAddress, StoredLine } from '@runledger/run-log';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../auth/principal.ts';
-import { refuseCursorBeyond } from '../runs/cursor.ts';
-import { notFound } from '../runs/load-run-for.ts';
-import { Broadcasts } from './broadcasts.ts';
 import type { CommitFrames, TypeFilter } from './commit-frames.ts';
 import { OpenStreams } from './open-streams.ts';
-import type { RunBroadcast } from './run-broadcast.ts';
-import { frameOf, RETRY_LINE, SSE_HEADERS } from './sse-frame.ts';
+import { NotFollowed, RunWatcher, type Sink, type Stand } from './run-watcher.ts';
+import { frameOf, RETRY_LINE } from './sse-frame.ts';
 import { PIECE_BYTES, type SseReader } from './sse-reader.ts';
 
 export interface StreamRequest {
@@ -21,13 +17,7 @@ export interface StreamRequest {
   /** Absent: every type. `after` and the ids count all of them. */
   filter: TypeFilter | undefined;
   /** The run as it was when the stream was asked for. */
-  lastSeq: number;
-  ended: boolean;
-}
-
-interface Cursor {
-  after: number;
-  ended: boolean;
+  stand: Stand;
 }
 
 /** Streams of single runs: replay, then live, closed after the terminal event. */
@@ -36,141 +26,61 @@ export class RunStreams {
   constructor(
     @Inject(SERVICE_CONTEXT) private readonly context: ServiceContext,
     @Inject(OpenStreams) private readonly streams: OpenStreams,
-    @Inject(Broadcasts) private readonly broadcasts: Broadcasts,
+    @Inject(RunWatcher) private readonly watcher: RunWatcher,
   ) {}
-
-  /** Where the run stands, as its log's leader has it. Throws `run_not_found`, and `invalid_cursor` beyond the last event. */
-  async standOf(address: RunAddress, after: number): Promise<Pick<StreamRequest, 'lastSeq' | 'ended'>> {
-    const { last_seq: lastSeq, ended } = await this.context.runLog.page(address, after, 0);
-    if (lastSeq === 0) throw notFound(address.run_id);
-    refuseCursorBeyond(after, lastSeq);
-    return { lastSeq, ended };
-  }
 
   /** Takes the reply over and answers at once: the stream goes on by itself, and holds nothing of the request. */
   open(stream: StreamRequest, request: FastifyRequest, reply: FastifyReply): void {
-    const reader = this.streams.open(stream.caller, request, reply, SSE_HEADERS);
-    void this.#serve(stream, reader);
+    void this.#serve(stream, this.streams.open(stream.caller, request, reply));
   }
 
-  async #serve({ address, after, filter, lastSeq, ended }: StreamRequest, reader: SseReader): Promise<void> {
+  async #serve({ address, after, filter, stand }: StreamRequest, reader: SseReader): Promise<void> {
     try {
-      if (!(await reader.push(RETRY_LINE))) return;
-      if (ended) await this.#replay(address, after, filter, reader);
-      else await this.#watch({ address, lastSeq }, after, filter, reader);
+      if (await reader.push(RETRY_LINE))
+        await this.watcher.watch(address, after, stand, new RunSink(reader, filter));
     } catch (error) {
       // The status is already sent: all that can be said is to close, and the reader resumes.
-      this.context.logger.warn({ err: error, run_id: address.run_id }, 'a stream was closed early');
+      if (!(error instanceof NotFollowed))
+        this.context.logger.warn({ err: error, run_id: address.run_id }, 'a stream was closed early');
     }
     reader.end();
   }
-
-  async #watch(
-    { address, lastSeq }: { address: RunAddress; lastSeq: number },
-    from: number,
-    filter: TypeFilter | undefined,
-    reader: SseReader,
-  ): Promise<void> {
-    const { broadcast, leave } = this.broadcasts.join(address, lastSeq);
-    try {
-      for (let cursor: Cursor | undefined = { after: from, ended: false }; cursor && !cursor.ended;) {
-        cursor = await this.#catchUp(address, broadcast, cursor.after, filter, reader);
-        if (cursor && !cursor.ended) cursor = await listen(broadcast, cursor.after, filter, reader);
-      }
-    } finally {
-      leave();
-    }
-  }
-
-  /** Reads on until the reader has all that was told; undefined when it has left. */
-  async #catchUp(
-    address: RunAddress,
-    broadcast: RunBroadcast,
-    from: number,
-    filter: TypeFilter | undefined,
-    reader: SseReader,
-  ): Promise<Cursor | undefined> {
-    const catching = broadcast.catchUp();
-    try {
-      let cursor: Cursor | undefined = { after: from, ended: false };
-      while (cursor && !cursor.ended) {
-        const since = broadcast.since(cursor.after);
-        if (since?.length === 0) return cursor;
-        cursor = since
-          ? await sendAll(since, cursor.after, filter, reader)
-          : await this.#replay(address, cursor.after, filter, reader);
-      }
-      return cursor;
-    } finally {
-      catching.done();
-    }
-  }
-
-  /** What is stored after an event, at the reader's pace; undefined when the reader has left. */
-  async #replay(
-    address: RunAddress,
-    after: number,
-    filter: TypeFilter | undefined,
-    reader: SseReader,
-  ): Promise<Cursor | undefined> {
-    const { batches } = await this.context.runLog.replay(address, after);
-    let at: Cursor = { after, ended: false };
-    let piece = '';
-    for await (const lines of batches) {
-      for (const stored of lines) if (!filter || filter.types.has(stored.type)) piece += frameOf(stored);
-      at = { after: lines.at(-1)?.seq ?? at.after, ended: lines.some(({ type }) => isEndType(type)) };
-      if (piece.length < PIECE_BYTES) continue;
-      if (!(await reader.replayPiece(piece))) return undefined;
-      piece = '';
-    }
-    return (await reader.replayPiece(piece)) ? at : undefined;
-  }
 }
 
-async function sendAll(
-  commits: readonly CommitFrames[],
-  after: number,
-  filter: TypeFilter | undefined,
-  reader: SseReader,
-): Promise<Cursor | undefined> {
-  for (const frames of commits)
-    if (!(await reader.replayPiece(frames.after(after).bytes(filter)))) return undefined;
-  const last = commits.at(-1);
-  return { after: last?.last ?? after, ended: last?.isEnd ?? false };
-}
+/** A connection for one run: what is live is framed once for all connections. */
+class RunSink implements Sink {
+  #piece = '';
 
-/**
- * What happens from now on. Resolves when the run has ended, when the reader has left or is cut (undefined), and
- * when it was behind and has taken what waited for it: then it has something to catch up with.
- */
-function listen(
-  broadcast: RunBroadcast,
-  from: number,
-  filter: TypeFilter | undefined,
-  reader: SseReader,
-): Promise<Cursor | undefined> {
-  return new Promise((resolve) => {
-    let after = from;
-    const stop = (outcome: Cursor | undefined): void => {
-      broadcast.detach(listener);
-      reader.onGone(undefined);
-      resolve(outcome);
-    };
-    const listener = {
-      onCommit: (frames: CommitFrames): void => {
-        if (frames.last <= after) return;
-        if (reader.offer(frames.after(after).bytes(filter))) {
-          after = frames.last;
-          if (frames.isEnd) stop({ after, ended: true });
-          return;
-        }
-        broadcast.detach(listener);
-        void reader.recover().then((isBack) => stop(isBack ? { after, ended: false } : undefined));
-      },
-      onOver: (failed: boolean): void => stop(failed ? undefined : { after, ended: true }),
-    };
-    if (reader.gone.aborted) return resolve(undefined);
-    reader.onGone(() => stop(undefined));
-    broadcast.attach(listener);
-  });
+  constructor(
+    private readonly reader: SseReader,
+    private readonly filter: TypeFilter | undefined,
+  ) {}
+
+  get hasLeft(): boolean {
+    return this.reader.gone.aborted;
+  }
+
+  onGone(listener: () => void): () => void {
+    return this.reader.onGone(listener);
+  }
+
+  async replay(lines: readonly StoredLine[]): Promise<boolean> {
+    for (const stored of lines)
+      if (!this.filter || this.filter.types.has(stored.type)) this.#piece += frameOf(stored);
+    return this.#piece.length < PIECE_BYTES ? !this.hasLeft : this.flush();
+  }
+
+  flush(): Promise<boolean> {
+    const piece = this.#piece;
+    this.#piece = '';
+    return this.reader.replayPiece(piece);
+  }
+
+  offer(frames: CommitFrames, after: number): boolean {
+    return this.reader.offer(frames.after(after).bytes(this.filter));
+  }
+
+  recover(): Promise<boolean> {
+    return this.reader.recover();
+  }
 }

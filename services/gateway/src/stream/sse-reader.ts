@@ -15,7 +15,7 @@ export type CutReason = 'slow_reader' | 'stalled_reader';
 export class SseReader {
   cut: CutReason | undefined;
   readonly #gone = new AbortController();
-  #onGone: (() => void) | undefined;
+  #listeners: Set<() => void> | undefined;
 
   constructor(
     private readonly response: ServerResponse,
@@ -31,9 +31,11 @@ export class SseReader {
     return this.#gone.signal;
   }
 
-  /** Who is to be told when the connection is over: one at a time. */
-  onGone(listener: (() => void) | undefined): void {
-    this.#onGone = listener;
+  /** Tells the listener when the connection is over; answers how to take it off again. Cheaper than the signal. */
+  onGone(listener: () => void): () => void {
+    const listeners = (this.#listeners ??= new Set());
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
   }
 
   get waitingBytes(): number {
@@ -115,7 +117,8 @@ export class SseReader {
   #leave(): void {
     if (this.gone.aborted) return;
     this.#gone.abort();
-    this.#onGone?.();
+    for (const listener of this.#listeners ?? []) listener();
+    this.#listeners = undefined;
   }
 
   #cutOff(reason: CutReason): false {

@@ -13,13 +13,12 @@ import { RunAccess } from '../runs/load-run-for.ts';
 import { RunPath } from '../runs/run-path.ts';
 import { typeFilterOf } from './commit-frames.ts';
 import { RunStreams } from './run-streams.ts';
+import { RunWatcher } from './run-watcher.ts';
+import { TypeList } from './type-list.ts';
 
 const StreamQuery = z.strictObject({
   after: z.string().optional(),
-  types: z
-    .string()
-    .regex(/^[a-z][a-z._]{0,63}(,[a-z][a-z._]{0,63}){0,49}$/, 'must be a comma list of event types')
-    .optional(),
+  types: TypeList.optional(),
   format: z.enum(['ag-ui']).optional().meta({ description: 'AG-UI events instead of our own' }),
 });
 type StreamQuery = z.infer<typeof StreamQuery>;
@@ -28,6 +27,7 @@ type StreamQuery = z.infer<typeof StreamQuery>;
 export class StreamController {
   constructor(
     @Inject(RunAccess) private readonly access: RunAccess,
+    @Inject(RunWatcher) private readonly watcher: RunWatcher,
     @Inject(RunStreams) private readonly streams: RunStreams,
     @Inject(AgUiStreams) private readonly agUi: AgUiStreams,
   ) {}
@@ -67,13 +67,13 @@ export class StreamController {
     if (query.format === 'ag-ui') return this.#agUi(caller, path, query, request, reply);
     const after = cursorOfRequest(request.headers['last-event-id'], query);
     const { address } = await this.access.loadRunFor(caller, path.run_id, 'read');
-    const { lastSeq, ended } = await this.streams.standOf(address, after);
-    if (ended && after === lastSeq) {
+    const stand = await this.watcher.standOf(address, after);
+    if (stand.ended && after === stand.lastSeq) {
       await reply.code(204).send();
       return;
     }
     const filter = typeFilterOf(query.types);
-    this.streams.open({ caller, address, after, filter, lastSeq, ended }, request, reply);
+    this.streams.open({ caller, address, after, filter, stand }, request, reply);
   }
 
   async #agUi(

@@ -6,6 +6,7 @@ import { idempotencyKeyOf } from '../../idempotency/idempotency-key.ts';
 import { Operation, type OperationOptions } from '../../openapi/operation.ts';
 import { OpenStreams } from '../../stream/open-streams.ts';
 import { RunStreams } from '../../stream/run-streams.ts';
+import { RunWatcher } from '../../stream/run-watcher.ts';
 import { SchemaPipe } from '../../validation/schema.pipe.ts';
 import { RunStarter } from './run-starter.ts';
 import { StartAnswer, StartRequest } from './start-request.ts';
@@ -29,6 +30,7 @@ const startOperation = {
 export class StartController {
   constructor(
     @Inject(RunStarter) private readonly starter: RunStarter,
+    @Inject(RunWatcher) private readonly watcher: RunWatcher,
     @Inject(RunStreams) private readonly streams: RunStreams,
     @Inject(OpenStreams) private readonly openStreams: OpenStreams,
   ) {}
@@ -85,7 +87,7 @@ export class StartController {
     const { address, replayed } = await this.starter.start(caller, body, idempotencyKeyOf(key));
     void reply.header('location', `/runs/${address.run_id}`);
     if (replayed) void reply.header('idempotency-replayed', 'true');
-    const known = replayed ? await this.streams.standOf(address, 0) : { lastSeq: 0, ended: false };
-    this.streams.open({ caller, address, after: 0, filter: undefined, ...known }, request, reply);
+    const stand = replayed ? await this.watcher.standOf(address, 0) : { lastSeq: 0, ended: false };
+    this.streams.open({ caller, address, after: 0, filter: undefined, stand }, request, reply);
   }
 }
