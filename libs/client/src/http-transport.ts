@@ -58,9 +58,29 @@ export class HttpTransport {
   }
 
   /** A success, after up to 5 repeats of what failed on the way (network, 5xx). A 4xx is thrown at once as ApiError. */
-  async send(call: Call): Promise<Response> {
+  send(call: Call): Promise<Response> {
+    return this.#repeated(call, (attempt) => this.attempt(call, attempt));
+  }
+
+  /** As `send`, once the headers are there: the body is the caller's to read. */
+  stream(call: Call): Promise<Response> {
+    return this.#repeated(call, async (attempt) => {
+      try {
+        const response = await this.open(call, this.#timeoutMs, attempt);
+        return response.ok ? response : await apiErrorOf(response);
+      } catch (error) {
+        if (error instanceof UnreachableError) return error;
+        throw error;
+      }
+    });
+  }
+
+  async #repeated(
+    call: Call,
+    attemptOnce: (attempt: number) => Promise<Response | ApiError | UnreachableError>,
+  ): Promise<Response> {
     for (let attempt = 0; ; attempt++) {
-      const outcome = await this.attempt(call, attempt);
+      const outcome = await attemptOnce(attempt);
       if (outcome instanceof Response) return outcome;
       const wait = retryWait(outcome, attempt, this.#options.retryMs ?? BACKOFF);
       if (wait === null) throw outcome;

@@ -25,6 +25,7 @@ import { KeyCalls } from './key-calls.ts';
 import { newIdempotencyKey } from './idempotency-key.ts';
 import { RunCursor } from './run-cursor.ts';
 import { readStoredLines, STORED_LINES } from './stored-lines.ts';
+import { fetchBytes } from './trace/fetch-trace.ts';
 import { verified, type VerifiedEvent } from './verify.ts';
 
 export type ClientOptions = TransportOptions;
@@ -61,8 +62,17 @@ export class RunledgerClient {
     return { ...value, replayed: response.headers.get('idempotency-replayed') === 'true' };
   }
 
-  async getRun(runId: string, options: CallOptions = {}): Promise<Run> {
-    return this.#get<Run>(runPath(runId), undefined, options);
+  /** The run now, or as it was after event `at`. */
+  async getRun(runId: string, options: CallOptions & { at?: number | undefined } = {}): Promise<Run> {
+    const query = options.at === undefined ? undefined : new URLSearchParams({ at: String(options.at) });
+    return this.#get<Run>(runPath(runId), query, options);
+  }
+
+  /** The bytes of the run's trace, gzip, as they come. `verifyTrace` checks them. */
+  trace(runId: string, options: CallOptions = {}): AsyncGenerator<Uint8Array, void> {
+    const path = `${runPath(runId)}/trace`;
+    const headers = { accept: 'application/gzip' };
+    return fetchBytes(this.#http, { method: 'GET', path, headers, signal: options.signal });
   }
 
   /** One page of the caller's runs, newest first. */
@@ -195,7 +205,10 @@ export class RunledgerClient {
     return this.#probe('readyz', options);
   }
 
-  /** The run's events with their stored lines, from `after` on and live, until its last one. See `followRun`. */
+  /**
+   * The run's events with their stored lines, from `after` on and live, until its last one; see `followRun`. With `verify`
+   * they are checked against the run's digest while they come, see `verified`.
+   */
   follow(runId: string, options: FollowOptions & { verify: true }): AsyncGenerator<VerifiedEvent, void>;
   follow(
     runId: string,
@@ -209,8 +222,9 @@ export class RunledgerClient {
     runPath(runId);
     const events = followRun(this.#http, runId, options);
     if (!options.verify) return events;
-    const before = this.#until(runId, options.after ?? 0, options.signal);
-    return verified(before, events, () => this.getRun(runId, { signal: options.signal }));
+    const { after = 0, signal } = options;
+    const before = this.#until(runId, after, signal);
+    return verified({ before, events, read: (at) => this.getRun(runId, { at, signal }) });
   }
 
   async *#until(

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { traceOf } from './played-trace.ts';
 
 const ENDS: Record<string, string> = {
   'run.succeeded': 'success',
@@ -39,10 +41,13 @@ export class PlayedRun extends EventEmitter {
   }
 
   get digest(): string {
-    return this.lines.reduce(
-      (digest, line) => createHash('sha256').update(digest).update(line).digest('hex'),
-      '',
-    );
+    return this.digestAfter(this.lines.length);
+  }
+
+  digestAfter(seq: number): string {
+    return this.lines
+      .slice(0, seq)
+      .reduce((digest, line) => createHash('sha256').update(digest).update(line).digest('hex'), '');
   }
 
   document(): Record<string, unknown> {
@@ -194,7 +199,14 @@ export class PlayedGateway {
     const run = this.runs.get(second);
     if (!run)
       return answerJson(res, 404, { code: 'run_not_found', title: 'Not found', detail: `no run ${second}` });
-    if (third === '') return answerJson(res, 200, run.document());
+    if (third === '') {
+      const seq = Number(asked.query.get('at') ?? run.lines.length);
+      return answerJson(res, 200, { ...run.document(), seq, digest: run.digestAfter(seq) });
+    }
+    if (third === 'trace') {
+      res.writeHead(200, { 'content-type': 'application/gzip' });
+      return void res.end(gzipSync(traceOf(run.run_id, run.lines)));
+    }
     if (third === 'stop') return this.#stop(run, res);
     if (third === 'tree') return answerJson(res, 200, run.tree);
     if (CONTROLS.includes(third)) return this.#control(run, third, res);

@@ -1,3 +1,4 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { BrokenTraceError, verifyTrace, type TraceExpectation, type TraceFault } from '../src/index.ts';
 import { PlayedRun } from './played-gateway.ts';
@@ -14,6 +15,7 @@ const run = new PlayedRun(RUN)
   .append('run.succeeded', { result: 'ok' });
 const trace = Buffer.from(traceOf(RUN, run.lines));
 const bare = Buffer.from(run.lines.map((line) => `${line}\n`).join(''));
+const packed = gzipSync(trace);
 const records = trace.toString().trimEnd().split('\n');
 
 /** Event whose record has the byte; 0: the header. */
@@ -40,6 +42,13 @@ async function faultOf(bytes: Uint8Array | string, expected?: TraceExpectation):
   );
   if (verified instanceof BrokenTraceError) return verified.fault;
   throw new Error(`no fault found: ${JSON.stringify(verified)}`);
+}
+function sameUnpacked(bytes: Uint8Array): boolean {
+  try {
+    return gunzipSync(bytes).equals(trace);
+  } catch {
+    return false;
+  }
 }
 const joined = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
 
@@ -156,6 +165,22 @@ describe('verifying a trace', () => {
     ['{"seq":1,"run_id":7}\n', 'altered'],
   ])('%j is refused as %s', async (text, code) => {
     expect((await faultOf(text)).code).toBe(code);
+  });
+
+  it('names the event at which a packed trace is damaged or cut', async () => {
+    expect((await verify(packed)).digest).toBe(run.digest);
+    for (let offset = 10; offset < packed.length; offset++) {
+      const altered = Buffer.from(packed);
+      altered[offset] = (altered[offset] ?? 0) ^ (1 << ((offset * 5) % 8));
+      const cut = await faultOf(packed.subarray(0, offset));
+      expect([cut.code, cut.seq <= 8]).toEqual(['unreadable', true]);
+      // Deflate pads its last byte with bits that mean nothing.
+      if (sameUnpacked(altered)) continue;
+      const { seq } = await faultOf(altered);
+      expect([offset, seq <= 8]).toEqual([offset, true]);
+    }
+    expect(await faultOf(Buffer.concat([packed, Buffer.from('more')]))).toMatchObject({ code: 'unreadable' });
+    expect(await faultOf(packed.subarray(0, 2))).toMatchObject({ code: 'unreadable', seq: 0 });
   });
 
   it('does not hold a line without an end in memory', async () => {

@@ -1,6 +1,7 @@
 import { DigestChain } from '../digest-chain.ts';
 import { BrokenTraceError, type TraceFault } from '../errors.ts';
 import { byteLines, type ByteLine } from './byte-lines.ts';
+import { unpacked, UnpackError } from './unpack.ts';
 import { beginsLike, parseHeader, parseRecord, type TraceHeader, type TraceRecord } from './trace-record.ts';
 
 /** A commit, and so a line, has at most 256 KiB. */
@@ -30,8 +31,8 @@ export interface TraceEvent {
 }
 
 /**
- * Checks a trace, or stored lines as `/events` sends them as NDJSON, from the first byte to the last. Throws
- * BrokenTraceError, which names the first event that is not as it was.
+ * Checks a trace, or stored lines as `/events` sends them as NDJSON, from the first byte to the last; either may be gzip.
+ * Throws BrokenTraceError, which names the first event that is not as it was. `onEvent` is told of each that is.
  */
 export async function verifyTrace(
   chunks: AsyncIterable<Uint8Array>,
@@ -39,9 +40,13 @@ export async function verifyTrace(
   onEvent?: (event: TraceEvent) => void | Promise<void>,
 ): Promise<VerifiedTrace> {
   const checking = new Checking(expected);
-  for await (const line of byteLines(chunks, LONGEST_LINE)) {
-    const event = await checking.take(line);
-    if (event) await onEvent?.(event);
+  try {
+    for await (const line of byteLines(unpacked(chunks), LONGEST_LINE)) {
+      const event = await checking.take(line);
+      if (event) await onEvent?.(event);
+    }
+  } catch (error) {
+    throw error instanceof UnpackError ? checking.unreadable(error) : error;
   }
   return checking.finish();
 }
@@ -91,6 +96,19 @@ class Checking {
       throw broken('other_digest', seq, 0, `the digest is ${digest}, and ${wanted} is expected`, 1);
     const proven = this.#header !== undefined || wanted !== undefined;
     return { run_id: this.#runId, seq, digest, proven };
+  }
+
+  /** What was unpacked before is as it was. */
+  unreadable(cause: UnpackError): BrokenTraceError {
+    const seq = this.#end === undefined ? 0 : this.#seq + 1;
+    const fault = {
+      code: 'unreadable',
+      from: seq,
+      seq,
+      offset: this.#end ?? 0,
+      reason: cause.message,
+    } as const;
+    return new BrokenTraceError(fault, { cause });
   }
 
   #checkEnd(header: TraceHeader, digest: string): void {
