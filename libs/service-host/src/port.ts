@@ -53,6 +53,10 @@ export interface Settings {
   /** `RUNLEDGER_MODEL_BASE_URL`, `RUNLEDGER_MODEL_API_KEY`: any OpenAI-compatible endpoint, as provider `custom`. */
   modelBaseUrl?: string;
   modelApiKey?: string;
+  /** `RUNLEDGER_MODEL_TIMEOUT_S`, `_SILENCE_S`, `_REPLY_MIB`: of one model call; absent: the executor's own. */
+  modelTimeoutS?: number;
+  modelSilenceS?: number;
+  modelReplyMib?: number;
 }
 
 /** What every service's modules are given. */

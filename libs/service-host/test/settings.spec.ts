@@ -27,6 +27,9 @@ describe('settings', () => {
       rootRunsPerUser: 10,
       rootRunsPerAgent: 10_000,
       rootRunsPerKey: 1,
+      modelTimeoutS: 900,
+      modelSilenceS: 240,
+      modelReplyMib: 64,
       logLevel: 'info',
       profile: 'local',
     });

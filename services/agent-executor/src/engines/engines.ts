@@ -1,10 +1,9 @@
 import type { AgentKind, Harness, ModelAnswer, ModelCall } from '@runledger/harness';
-import type { Settings } from '@runledger/service-host';
 import { builtinHarness } from './builtin/builtin-harness.ts';
 import { CodeHarness, ProcessHarness } from './child/child-harnesses.ts';
 import { WarmPool } from './child/warm-pool.ts';
 import { LlmHarness } from './llm/llm-harness.ts';
-import { Models, type ModelScope } from '../models/models.ts';
+import { Models, type ModelScope, type ModelSettings } from '../models/models.ts';
 
 const WARM_HOSTS = 1;
 
@@ -14,7 +13,7 @@ export class Engines {
   readonly #models: Models;
   readonly #pool = new WarmPool(WARM_HOSTS);
 
-  constructor(settings: Pick<Settings, 'modelBaseUrl' | 'modelApiKey'>) {
+  constructor(settings: ModelSettings) {
     this.#models = new Models(settings);
     const all: Harness[] = [
       new LlmHarness(this.#models),

@@ -125,7 +125,7 @@ function boundaryFor(
     model: agent.model ?? '',
     limits: () => parts.held.run.limits,
     agents: new AgentCalls({ ...parts, runLog, definitions, recorder, recorded, agent, request }),
-    callModel: (call) => engines.callModel(call, { agent, env, signal }),
+    callModel: (call) => engines.callModel(call, { agent, env, signal, stopping: parts.gate.stopSeen }),
   });
 }
 

@@ -8,21 +8,25 @@ import {
   type ModelUsage,
 } from '@runledger/harness';
 import { generateText, type LanguageModelUsage, type ModelMessage } from 'ai';
+import { modelFetch, type ModelLimits } from './model-fetch.ts';
 import { OfflineModel } from './offline-model.ts';
 import { providerFailure } from './provider-errors.ts';
 
-/** Tries after the first, for 429 and 5xx. */
-export const MODEL_RETRIES = 3;
 const OPENAI_URL = 'https://api.openai.com/v1';
 
 export interface ModelSettings {
   modelBaseUrl?: string;
   modelApiKey?: string;
+  modelTimeoutS?: number;
+  modelSilenceS?: number;
+  modelReplyMib?: number;
 }
 
 export interface ModelScope {
   agent: AgentDefinition;
   env: Record<string, string>;
+  /** Aborted by a stop of any mode: no other request is made. */
+  stopping: AbortSignal;
   signal: AbortSignal;
 }
 
@@ -30,7 +34,7 @@ export interface ModelScope {
 export class Models {
   constructor(private readonly settings: ModelSettings) {}
 
-  resolve(name: string, env: Record<string, string>): LanguageModelV4 {
+  resolve(name: string, { env, stopping }: Pick<ModelScope, 'env' | 'stopping'>): LanguageModelV4 {
     const slash = name.indexOf('/');
     const provider = name.slice(0, Math.max(slash, 0));
     const model = name.slice(slash + 1);
@@ -54,19 +58,21 @@ export class Models {
       name: provider,
       baseURL: url,
       includeUsage: true,
+      fetch: modelFetch(name, this.#limits, stopping),
       ...(key ? { apiKey: key } : {}),
     })(model);
   }
 
   /** One call, whole. Rejects with AgentFailed of category `provider`, or as the signal says. */
-  async call(call: ModelCall, { agent, env, signal }: ModelScope): Promise<ModelAnswer> {
+  async call(call: ModelCall, scope: ModelScope): Promise<ModelAnswer> {
+    const { agent, signal } = scope;
     const name = call.model ?? agent.model ?? '';
     try {
       const answer = await generateText({
-        model: this.resolve(name, env),
+        model: this.resolve(name, scope),
         messages: call.messages as unknown as ModelMessage[],
         allowSystemInMessages: true,
-        maxRetries: MODEL_RETRIES,
+        maxRetries: 0,
         abortSignal: signal,
         ...callSettings(agent, name, call.settings),
       });
@@ -75,6 +81,15 @@ export class Models {
       if (signal.aborted) throw error;
       throw providerFailure(error, name);
     }
+  }
+
+  get #limits(): ModelLimits {
+    const { modelTimeoutS = 900, modelSilenceS = 240, modelReplyMib = 64 } = this.settings;
+    return {
+      timeoutMs: modelTimeoutS * 1_000,
+      silenceMs: modelSilenceS * 1_000,
+      replyBytes: modelReplyMib * 1024 * 1024,
+    };
   }
 
   /** A key is only ever sent to the endpoint it was given with. */

@@ -16,6 +16,8 @@ import { exitFailure, isForTheAgent, violationFailure } from './child-failures.t
 const REPORTS_IN_FLIGHT = 256;
 /** Calls that may wait for their answer before the process is read no further. */
 const CALLS_IN_FLIGHT = 256;
+/** Different refusals that are remembered for the agent's end. */
+const REFUSALS_KEPT = 256;
 const KILL_GRACE_MS = 2_000;
 const EXIT_GRACE_MS = 5_000;
 
@@ -29,6 +31,8 @@ export class Conversation {
   #unanswered = 0;
   #onAnswer: (() => void) | undefined;
   readonly #fatal = Promise.withResolvers<never>();
+  /** What calls were refused with, by what the process was told. */
+  readonly #refusals = new Map<string, AgentFailed>();
   #stopped: AgentStopped | undefined;
   #result: Result | undefined;
 
@@ -132,6 +136,8 @@ export class Conversation {
     if (error instanceof AgentStopped) this.#stopped ??= error;
     else if (!isForTheAgent(error)) return this.#fatal.reject(error);
     const code = error instanceof AgentStopped || error instanceof AgentFailed ? error.code : 'call_failed';
+    if (error instanceof AgentFailed && this.#refusals.size < REFUSALS_KEPT)
+      this.#refusals.set(refusalKey(error), error);
     this.child.send({ type: 'reply', id, ok: false, error: { code, message: (error as Error).message } });
   }
 
@@ -155,6 +161,9 @@ export class Conversation {
     const result = this.#result as Result;
     if (result.ok) return result.value;
     const { code, message, retryable } = result.error;
+    // A refusal that the agent lets through is the run's failure as it was: it may be one that passes.
+    const refusal = this.#refusals.get(refusalKey(result.error));
+    if (refusal) throw refusal;
     throw new AgentFailed({
       code,
       category: 'agent',
@@ -165,3 +174,5 @@ export class Conversation {
     });
   }
 }
+
+const refusalKey = ({ code, message }: { code: string; message: string }): string => `${code} ${message}`;

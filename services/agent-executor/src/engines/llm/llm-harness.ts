@@ -28,7 +28,7 @@ export class LlmHarness implements Harness {
 
   async run(context: HarnessContext): Promise<JsonValue> {
     const name = context.agent.model ?? '';
-    const model = this.models.resolve(name, context.env);
+    const model = this.models.resolve(name, context);
     const recorded = await recordedTurns(context.history, (value) => context.values.get(value));
     const messages = firstMessages(context);
     for (let turn = 1; ; turn += 1) {
@@ -99,6 +99,8 @@ async function callTool(context: HarnessContext, turn: number, call: ToolCallPar
   };
   const outcome = await context.boundary.callTool(request, async (key) => {
     if (!tool) throw new Error(`there is no tool "${call.toolName}"`);
+    // What is no JSON is handed on as the text that the model wrote.
+    if (typeof call.input === 'string') throw new Error('the arguments are not JSON');
     return tool.execute(call.input, { key, signal: context.signal });
   });
   return toolMessage(call, outcome);

@@ -8,7 +8,7 @@ import {
   type ModelMessage,
   type ToolSet,
 } from 'ai';
-import { callSettings, MODEL_RETRIES, usageOf } from '../../models/models.ts';
+import { callSettings, usageOf } from '../../models/models.ts';
 import { providerFailure } from '../../models/provider-errors.ts';
 import { toolFor } from '../../tools/builtin-tools.ts';
 import { agentToolFor, CALL_AGENT } from './agent-tool.ts';
@@ -57,7 +57,7 @@ async function ask(
     messages,
     ...(agent.instructions ? { instructions: agent.instructions } : {}),
     tools: toolSet(context),
-    maxRetries: MODEL_RETRIES,
+    maxRetries: 0,
     abortSignal: context.signal,
     onError: () => undefined,
     ...callSettings(agent, agent.model ?? '', most === undefined ? {} : { max_tokens: most }),
