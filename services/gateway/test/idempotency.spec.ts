@@ -95,7 +95,7 @@ describe('an idempotency key', () => {
     });
     expect(stream.headers.get('idempotency-replayed')).toBe('true');
     expect(stream.text).toContain(`"run_id":"${runId}"`);
-    expect(stream.text.match(/^id: \d+$/gm)).toEqual(['id: 1', 'id: 2', 'id: 3']);
+    expect(stream.text.match(/^id: \d+$/gm)).toEqual(['id: 1', 'id: 2', 'id: 3', 'id: 4']);
   });
 });
 

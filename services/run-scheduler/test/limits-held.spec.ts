@@ -6,6 +6,8 @@ import { applySlots, SLOTS_KEY, type SlotsCommit } from '@runledger/wire';
 import type { AdmissionEntry } from '../src/admission/entry.ts';
 import { startSchedulerCell, type SchedulerCell } from './cell-of-schedulers.ts';
 
+type Start = Parameters<SchedulerCell['start']>[0];
+
 /** Groups with their limits: [how a run is counted, limit]. */
 const GROUPS: [string, (entry: AdmissionEntry) => string | undefined, number][] = [
   ['cell', () => 'all', 9],
@@ -65,7 +67,7 @@ describe('limits with three schedulers', () => {
   }, 30_000);
   afterAll(() => cell.stop());
 
-  it('of cell, tenant, user, agent and key are reached and never exceeded, also while schedulers come and go', async () => {
+  it('of cell, tenant, user, agent and key are never exceeded, also while schedulers come and go', async () => {
     const audit = new Audit(cell);
     const runs = await Promise.all(
       Array.from({ length: 120 }, (_, index) =>
@@ -77,6 +79,11 @@ describe('limits with three schedulers', () => {
         }),
       ),
     );
+    const full = async (): Promise<boolean> => {
+      await audit.readOn();
+      return audit.slots.length === 9;
+    };
+    await waitFor(full, { timeoutMs: 20_000, describe: () => `9 slots, there are ${audit.slots.length}` });
     let rounds = 0;
     const everyEnd: Promise<void>[] = [];
     const ended = new Set<string>();
@@ -97,8 +104,36 @@ describe('limits with three schedulers', () => {
       describe: () => `120 grants, there are ${audit.everGranted.size}`,
     });
     await Promise.all(everyEnd);
-    for (const [name, , limit] of GROUPS) expect([name, audit.most.get(name)]).toEqual([name, limit]);
+    for (const [name, , limit] of GROUPS) {
+      expect([name, audit.most.get(name)]).not.toEqual([name, undefined]);
+      expect([name, Math.max(limit, audit.most.get(name) ?? 0)]).toEqual([name, limit]);
+    }
     const left = (run: RunAddress): boolean => !ended.has(run.run_id);
     await Promise.all(runs.filter(left).map((run) => cell.end(run)));
   }, 90_000);
+
+  it.each<[string, number, Partial<Start>]>([
+    ['tenant', 6, { tenant_id: 'acme' }],
+    ['user', 4, { tenant_id: 'zeta', user_id: 'ann' }],
+    ['agent', 2, { tenant_id: 'zeta', agent_id: 'single' }],
+    ['key', 1, { tenant_id: 'zeta', labels: { concurrency_key: 'one' } }],
+  ])(
+    'of %s are reached: %d at once',
+    async (_name, limit, shared) => {
+      const runs = await Promise.all(
+        Array.from({ length: limit + 3 }, (_, index) =>
+          cell.start({ user_id: `of-many-${index}`, ...shared }),
+        ),
+      );
+      const ids = new Set(runs.map(({ run_id }) => run_id));
+      const granted = async (): Promise<number> =>
+        (await cell.granted()).filter(({ run_id }) => ids.has(run_id)).length;
+      await waitFor(async () => (await granted()) === limit, {
+        timeoutMs: 20_000,
+        describe: `${limit} of ${runs.length} to have a slot`,
+      });
+      await Promise.all(runs.map((run) => cell.end(run)));
+    },
+    40_000,
+  );
 });

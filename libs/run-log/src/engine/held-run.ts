@@ -139,7 +139,7 @@ export class HeldRunWriter implements HeldRun {
 
   #gone(): HoldLost | undefined {
     if (this.#lost.signal.aborted) return this.#lost.signal.reason as HoldLost;
-    return this.#released.signal.aborted ? new HoldLost('released', 'the hold was released') : undefined;
+    return this.#released.signal.aborted ? (this.#released.signal.reason as HoldLost) : undefined;
   }
 
   async release(): Promise<void> {
@@ -150,8 +150,9 @@ export class HeldRunWriter implements HeldRun {
   /** Stops at once, without waiting for what is queued. */
   async abandon(): Promise<void> {
     if (this.#released.signal.aborted) return;
-    this.#released.abort();
-    this.#fail(new HoldLost('released', 'the hold was released'));
+    const released = new HoldLost('released', 'the hold was released');
+    this.#released.abort(released);
+    this.#fail(released);
     this.#endRechecks();
     this.#cancelFirstLook();
     this.#watch?.close();

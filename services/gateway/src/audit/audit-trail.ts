@@ -2,7 +2,7 @@ import { jetstream, JetStreamApiError, jetstreamManager, type StoredMsg } from '
 import type { Broker } from '@runledger/nest-jetstream';
 import { LogUnavailable } from '@runledger/run-log';
 import { auditOf, auditSubject } from '@runledger/wire';
-import { ulid } from 'ulid';
+import { newUlid } from '../http/new-ulid.ts';
 import type { Principal } from '../auth/principal.ts';
 import { isBrokerFault, isNothingFound } from '../broker/broker-fault.ts';
 import type { KeyRecord } from '../keys/key-record.ts';
@@ -37,7 +37,7 @@ export class AuditTrail {
   }
 
   /** Throws LogUnavailable. */
-  async append({ key, type, by, data = {}, event_id = ulid() }: AuditEntry): Promise<void> {
+  async append({ key, type, by, data = {}, event_id = newUlid() }: AuditEntry): Promise<void> {
     const event: AuditEvent = {
       event_id,
       at: new Date().toISOString(),

@@ -1,7 +1,7 @@
 import { type ServerOptions, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyServerOptions } from 'fastify';
-import { ulid } from 'ulid';
+import { newUlid } from './new-ulid.ts';
 import type { ProblemCode } from '../problem/codes.ts';
 import { problemFromError } from '../problem/from-error.ts';
 import { invalid, Problem } from '../problem/problem.ts';
@@ -24,7 +24,7 @@ export function serverOptions(): FastifyServerOptions & { http: ServerOptions } 
     http: { maxHeaderSize: 16 * 1024, headersTimeout: 20_000, connectionsCheckingInterval: 5_000 },
     // A HEAD of a stream would never end.
     exposeHeadRoutes: false,
-    genReqId: () => ulid(),
+    genReqId: () => newUlid(),
     requestIdHeader: false,
     trustProxy: false,
     return503OnClosing: false,
@@ -49,7 +49,7 @@ function answerBrokenRequest(errorCode: string | undefined, socket: Socket): voi
   }
   const code = CODE_OF_ERROR[errorCode ?? ''] ?? 'invalid_request';
   const problem = new Problem(code, 'The request could not be read as HTTP.');
-  const requestId = ulid();
+  const requestId = newUlid();
   const body = JSON.stringify(problem.document({ instance: '', request_id: requestId }));
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`,

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
-import { ulid } from 'ulid';
+import { newUlid } from '../../http/new-ulid.ts';
 import type { Principal } from '../../auth/principal.ts';
 import { ShortMemory } from '../../broker/short-memory.ts';
 import { RequestRate } from '../../limits/request-rate.ts';
@@ -34,7 +34,7 @@ export class NudgeSender {
    * run has acknowledged it. Throws `too_many_nudges`, `run_already_ended`, `run_stopping`.
    */
   send(caller: Principal, runId: string, message: string, key: string | undefined): Promise<NudgeAnswer> {
-    if (key === undefined) return this.#send(caller, runId, message, ulid());
+    if (key === undefined) return this.#send(caller, runId, message, newUlid());
     const nudge_id = createHash('sha256')
       .update(JSON.stringify([caller.tenant_id, caller.user_id, runId, key, message]))
       .digest('hex')

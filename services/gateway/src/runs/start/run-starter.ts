@@ -3,7 +3,7 @@ import type { EventData, Json } from '@runledger/run';
 import { RunErased, type PreparedStart, type RunAddress } from '@runledger/run-log';
 import { SERVICE_CONTEXT, type ServiceContext } from '@runledger/service-host';
 import { admissionKey, MAX_INLINE_VALUE_BYTES, SCHEMA, sealEnv } from '@runledger/wire';
-import { ulid } from 'ulid';
+import { newUlid } from '../../http/new-ulid.ts';
 import { AgentCatalogue, sha256 } from '../../agents/agent-catalogue.ts';
 import { allows, type Principal } from '../../auth/principal.ts';
 import { Buckets } from '../../broker/buckets.ts';
@@ -98,7 +98,7 @@ export class RunStarter {
 
   async #prepare(caller: Principal, request: StartRequest, key?: string): Promise<PreparedStart> {
     const agent = await this.#agentFor(caller, request);
-    const address = { tenant_id: caller.tenant_id, run_id: ulid() };
+    const address = { tenant_id: caller.tenant_id, run_id: newUlid() };
     const { limits, ...pinned } = agent;
     const requested: Requested = {
       ...pinned,
