@@ -523,6 +523,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your schedules, without their input; with `admin` or `runs:read:all`, those of the tenant */
+        get: operations["listSchedules"];
+        put?: never;
+        /**
+         * Start runs of an agent at times that a cron expression names
+         * @description The runs are yours, go on when the credential has ended, and have the label schedule_id.
+         */
+        post: operations["createSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schedules/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One schedule, when it is due next, and what became of the last time */
+        get: operations["getSchedule"];
+        put?: never;
+        post?: never;
+        /** Delete a schedule; the runs that it started stay */
+        delete: operations["deleteSchedule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change what is named of a schedule; `enabled` pauses and resumes it
+         * @description Times before the change of cron or time_zone, or before it is resumed, start nothing.
+         */
+        patch: operations["changeSchedule"];
+        trace?: never;
+    };
     "/session": {
         parameters: {
             query?: never;
@@ -576,7 +619,7 @@ export interface components {
             detail: string;
             instance: string;
             /** @enum {string} */
-            code: "agent_not_found" | "approval_already_decided" | "approval_not_found" | "blob_not_found" | "body_too_large" | "call_not_found" | "csrf_refused" | "forbidden" | "headers_too_large" | "idempotency_key_reused" | "internal" | "invalid_cursor" | "invalid_json" | "invalid_request" | "issuer_unavailable" | "key_ended" | "key_not_found" | "key_rotating" | "limit_not_raised" | "log_full" | "log_unavailable" | "not_found" | "outcome_not_unknown" | "outcome_unknown" | "overloaded" | "rate_limited" | "refused" | "request_timeout" | "run_already_ended" | "run_erased" | "run_not_ended" | "run_not_found" | "run_not_running" | "run_stopping" | "session_not_found" | "stopping" | "too_many_keys" | "too_many_nudges" | "too_many_streams" | "too_much_contention" | "unauthenticated" | "unsupported_media_type" | "uri_too_long" | "views_unavailable";
+            code: "agent_not_found" | "approval_already_decided" | "approval_not_found" | "blob_not_found" | "body_too_large" | "call_not_found" | "csrf_refused" | "forbidden" | "headers_too_large" | "idempotency_key_reused" | "internal" | "invalid_cursor" | "invalid_json" | "invalid_request" | "issuer_unavailable" | "key_ended" | "key_not_found" | "key_rotating" | "limit_not_raised" | "log_full" | "log_unavailable" | "not_found" | "outcome_not_unknown" | "outcome_unknown" | "overloaded" | "rate_limited" | "refused" | "request_timeout" | "run_already_ended" | "run_erased" | "run_not_ended" | "run_not_found" | "run_not_running" | "run_stopping" | "schedule_not_found" | "session_not_found" | "stopping" | "too_many_keys" | "too_many_nudges" | "too_many_schedules" | "too_many_streams" | "too_much_contention" | "unauthenticated" | "unsupported_media_type" | "uri_too_long" | "views_unavailable";
             request_id: string;
             errors: {
                 /** @enum {string} */
@@ -4222,6 +4265,690 @@ export interface operations {
                 };
             };
             /** @description issuer_unavailable, log_unavailable, overloaded */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSchedules: {
+        parameters: {
+            query?: {
+                agent_id?: string;
+                limit?: string;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of schedules, the last changed one last */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        schedules: {
+                            schedule_id: string;
+                            user_id: string;
+                            agent_id: string;
+                            cron: string;
+                            time_zone: string;
+                            labels: {
+                                [key: string]: string;
+                            };
+                            enabled: boolean;
+                            overlap: string;
+                            missed: string;
+                            /** @description The first time that was not handled yet; null while it is paused */
+                            next_due_at: string | null;
+                            /** @description What became of the last due time */
+                            last: {
+                                due_at: string;
+                                /** @enum {string} */
+                                outcome: "started" | "overlap_skipped" | "missed_skipped" | "agent_not_found";
+                            } | null;
+                            /** @description The last run that it started, at that time or an earlier one */
+                            last_run_id: string | null;
+                            created_at: string;
+                            updated_at: string;
+                        }[];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description invalid_request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description csrf_refused, forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description issuer_unavailable, log_unavailable, overloaded */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createSchedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1-255 visible ASCII characters: the same key and body make one schedule */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    agent_id: string;
+                    /** @description Five fields: minute, hour, day of month, month, day of week */
+                    cron: string;
+                    /**
+                     * @description Of the IANA database
+                     * @default UTC
+                     */
+                    time_zone?: string;
+                    /**
+                     * @description Any JSON
+                     * @default null
+                     */
+                    input?: unknown;
+                    /**
+                     * @description Of every run, beside the label schedule_id
+                     * @default {}
+                     */
+                    labels?: {
+                        [key: string]: string;
+                    };
+                    /** @default true */
+                    enabled?: boolean;
+                    /**
+                     * @description skip: no run for a time at which the last run has not ended; allow: one all the same
+                     * @default skip
+                     * @enum {string}
+                     */
+                    overlap?: "skip" | "allow";
+                    /**
+                     * @description Times that passed while nothing could start runs. run_once: one run for all of them; skip: none
+                     * @default run_once
+                     * @enum {string}
+                     */
+                    missed?: "run_once" | "skip";
+                };
+            };
+        };
+        responses: {
+            /** @description The schedule that this idempotency key made before, as it is now */
+            200: {
+                headers: {
+                    /** @description The schedule */
+                    Location?: string;
+                    /** @description true */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        schedule_id: string;
+                        user_id: string;
+                        agent_id: string;
+                        cron: string;
+                        time_zone: string;
+                        /** @description Any JSON */
+                        input: unknown;
+                        labels: {
+                            [key: string]: string;
+                        };
+                        enabled: boolean;
+                        overlap: string;
+                        missed: string;
+                        /** @description The first time that was not handled yet; null while it is paused */
+                        next_due_at: string | null;
+                        /** @description What became of the last due time */
+                        last: {
+                            due_at: string;
+                            /** @enum {string} */
+                            outcome: "started" | "overlap_skipped" | "missed_skipped" | "agent_not_found";
+                        } | null;
+                        /** @description The last run that it started, at that time or an earlier one */
+                        last_run_id: string | null;
+                        created_at: string;
+                        updated_at: string;
+                    };
+                };
+            };
+            /** @description The schedule */
+            201: {
+                headers: {
+                    /** @description The schedule */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        schedule_id: string;
+                        user_id: string;
+                        agent_id: string;
+                        cron: string;
+                        time_zone: string;
+                        /** @description Any JSON */
+                        input: unknown;
+                        labels: {
+                            [key: string]: string;
+                        };
+                        enabled: boolean;
+                        overlap: string;
+                        missed: string;
+                        /** @description The first time that was not handled yet; null while it is paused */
+                        next_due_at: string | null;
+                        /** @description What became of the last due time */
+                        last: {
+                            due_at: string;
+                            /** @enum {string} */
+                            outcome: "started" | "overlap_skipped" | "missed_skipped" | "agent_not_found";
+                        } | null;
+                        /** @description The last run that it started, at that time or an earlier one */
+                        last_run_id: string | null;
+                        created_at: string;
+                        updated_at: string;
+                    };
+                };
+            };
+            /** @description invalid_json, invalid_request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description csrf_refused, forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description agent_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too_many_schedules */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description idempotency_key_reused */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description issuer_unavailable, log_full, log_unavailable, outcome_unknown, overloaded */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        schedule_id: string;
+                        user_id: string;
+                        agent_id: string;
+                        cron: string;
+                        time_zone: string;
+                        /** @description Any JSON */
+                        input: unknown;
+                        labels: {
+                            [key: string]: string;
+                        };
+                        enabled: boolean;
+                        overlap: string;
+                        missed: string;
+                        /** @description The first time that was not handled yet; null while it is paused */
+                        next_due_at: string | null;
+                        /** @description What became of the last due time */
+                        last: {
+                            due_at: string;
+                            /** @enum {string} */
+                            outcome: "started" | "overlap_skipped" | "missed_skipped" | "agent_not_found";
+                        } | null;
+                        /** @description The last run that it started, at that time or an earlier one */
+                        last_run_id: string | null;
+                        created_at: string;
+                        updated_at: string;
+                    };
+                };
+            };
+            /** @description invalid_request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description csrf_refused, forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description schedule_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description issuer_unavailable, log_unavailable, overloaded */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It starts no more runs */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description invalid_request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description csrf_refused, forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description schedule_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description issuer_unavailable, log_unavailable, outcome_unknown, overloaded */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    agent_id?: string;
+                    /** @description Five fields: minute, hour, day of month, month, day of week */
+                    cron?: string;
+                    /** @description Of the IANA database */
+                    time_zone?: string;
+                    /** @description Any JSON */
+                    input?: unknown;
+                    /** @description Of every run, beside the label schedule_id */
+                    labels?: {
+                        [key: string]: string;
+                    };
+                    /** @description false pauses it, true resumes it */
+                    enabled?: boolean;
+                    /**
+                     * @description skip: no run for a time at which the last run has not ended; allow: one all the same
+                     * @enum {string}
+                     */
+                    overlap?: "skip" | "allow";
+                    /**
+                     * @description Times that passed while nothing could start runs. run_once: one run for all of them; skip: none
+                     * @enum {string}
+                     */
+                    missed?: "run_once" | "skip";
+                };
+            };
+        };
+        responses: {
+            /** @description The schedule as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        schedule_id: string;
+                        user_id: string;
+                        agent_id: string;
+                        cron: string;
+                        time_zone: string;
+                        /** @description Any JSON */
+                        input: unknown;
+                        labels: {
+                            [key: string]: string;
+                        };
+                        enabled: boolean;
+                        overlap: string;
+                        missed: string;
+                        /** @description The first time that was not handled yet; null while it is paused */
+                        next_due_at: string | null;
+                        /** @description What became of the last due time */
+                        last: {
+                            due_at: string;
+                            /** @enum {string} */
+                            outcome: "started" | "overlap_skipped" | "missed_skipped" | "agent_not_found";
+                        } | null;
+                        /** @description The last run that it started, at that time or an earlier one */
+                        last_run_id: string | null;
+                        created_at: string;
+                        updated_at: string;
+                    };
+                };
+            };
+            /** @description invalid_json, invalid_request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description csrf_refused, forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description agent_not_found, schedule_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description body_too_large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported_media_type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description issuer_unavailable, log_full, log_unavailable, outcome_unknown, overloaded, too_much_contention */
             503: {
                 headers: {
                     [name: string]: unknown;

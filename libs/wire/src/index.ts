@@ -68,6 +68,7 @@ export {
   OVERLAP,
   parseScheduleSubject,
   scheduledRunId,
+  scheduleIdFor,
   scheduleKey,
   scheduleStateKey,
   type Schedule,

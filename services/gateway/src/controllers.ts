@@ -20,6 +20,7 @@ import { StartController } from './runs/start/start.controller.ts';
 import { StopController } from './runs/stop/stop.controller.ts';
 import { TreeController } from './runs/tree/tree.controller.ts';
 import { TraceController } from './runs/trace/trace.controller.ts';
+import { SchedulesController } from './schedules/schedules.controller.ts';
 import { SessionController } from './sessions/session.controller.ts';
 import { ManyController } from './stream/many/many.controller.ts';
 import { StreamController } from './stream/stream.controller.ts';
@@ -44,6 +45,7 @@ export const CONTROLLERS: readonly Type[] = [
   OutcomeController,
   PauseController,
   ReadController,
+  SchedulesController,
   SessionController,
   StartController,
   StopController,

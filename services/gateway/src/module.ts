@@ -36,6 +36,8 @@ import { RunStopper } from './runs/stop/run-stopper.ts';
 import { RunTraces } from './runs/trace/run-traces.ts';
 import { RunTree } from './runs/tree/run-tree.ts';
 import { Views } from './runs/views.ts';
+import { ScheduleKeeper } from './schedules/schedule-keeper.ts';
+import { ScheduleRecords } from './schedules/schedule-records.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Broadcasts } from './stream/broadcasts.ts';
 import { ManyStreams } from './stream/many/many-streams.ts';
@@ -89,6 +91,8 @@ import { RunWatcher } from './stream/run-watcher.ts';
     RunTraces,
     RunTree,
     RunWatcher,
+    ScheduleKeeper,
+    ScheduleRecords,
     Sessions,
     Tombstones,
     Views,

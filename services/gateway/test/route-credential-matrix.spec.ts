@@ -12,6 +12,7 @@ interface World {
   run_id: string;
   key_id: string;
   sha256: string;
+  schedule_id: string;
 }
 
 interface Row {
@@ -71,6 +72,8 @@ const ROWS: Record<string, Row> = {
   'get /runs/{run_id}/tree': aRun(200),
   'get /api-keys': open(200),
   'get /audit': open(200),
+  'get /schedules': open(200),
+  'get /schedules/{schedule_id}': aRun(200),
   'get /session': open(404),
   'post /session': open(201),
   'delete /session': open(404),
@@ -85,6 +88,9 @@ const ROWS: Record<string, Row> = {
     otherAgent: 403,
     body: { name: 'new', scopes: ['runs:read'], agent_id: 'ticker' },
   },
+  'post /schedules': { ...aStart(201), body: { agent_id: 'ticker', cron: '0 0 1 1 *' } },
+  'patch /schedules/{schedule_id}': aRun(200, { enabled: false }),
+  'delete /schedules/{schedule_id}': aRun(204),
   'post /api-keys/{key_id}/rotate': aKey(200, {}),
   'delete /api-keys/{key_id}': aKey(204),
   'post /runs/{run_id}/nudges': aRun(202, { message: 'go on' }),
@@ -129,7 +135,17 @@ describe('every route, with every credential', () => {
     });
     const run_id = String(started.body.run_id);
     expect(started.status).toBe(202);
-    world = { run_id, key_id: idOf(target), sha256: sha256(JSON.stringify(CANARY.repeat(6_000))) };
+    const scheduled = await call('POST', `${gateway.url}/schedules`, {
+      key: keys.owner,
+      body: { agent_id: 'ticker', cron: '0 0 1 1 *', input: CANARY.repeat(2), labels: { mine: CANARY } },
+    });
+    expect(scheduled.status).toBe(201);
+    world = {
+      run_id,
+      key_id: idOf(target),
+      sha256: sha256(JSON.stringify(CANARY.repeat(6_000))),
+      schedule_id: String(scheduled.body.schedule_id),
+    };
     await makeOtherKeys();
   });
   afterAll(() => gateway.stop());
@@ -210,6 +226,11 @@ describe('every route, with every credential', () => {
     expect(stored?.revision).toBeGreaterThan(0);
     expect(JSON.parse(stored?.text ?? '')).not.toHaveProperty('revoked_at');
     expect(JSON.parse(stored?.text ?? '')).not.toHaveProperty('rotated_at');
+    const schedule = await call('GET', `${gateway.url}/schedules/${world.schedule_id}`, {
+      key: keys.owner ?? '',
+    });
+    expect(schedule.body).toMatchObject({ enabled: true });
+    expect(schedule.body.updated_at).toBe(schedule.body.created_at);
   });
 
   it.each(Object.keys(ROWS))('%s is answered to ann herself', async (id) => {
@@ -218,8 +239,17 @@ describe('every route, with every credential', () => {
 
   function expectNothingOf(text: string, { agent }: { agent: boolean }): void {
     // A refusal repeats the address that was asked, and an id that it was given.
-    const body = text.replace(/"instance":"[^"]*"/, '').replace(/There is no run [0-9A-Z]{26}/, '');
-    for (const secret of [world.run_id, world.key_id, world.sha256, `${CANARY}${CANARY}`, `${CANARY} key`])
+    const body = text
+      .replace(/"instance":"[^"]*"/, '')
+      .replace(/There is no (run|schedule) [0-9A-Z]{26}/, '');
+    for (const secret of [
+      world.run_id,
+      world.key_id,
+      world.sha256,
+      world.schedule_id,
+      `${CANARY}${CANARY}`,
+      `${CANARY} key`,
+    ])
       expect(body).not.toContain(secret);
     expect(body).not.toContain(`"label_of_ann"`);
     if (agent) expect(body).not.toContain(`${CANARY} agent`);

@@ -26,6 +26,8 @@ export interface Schedule {
   since: string;
   created_at: string;
   updated_at: string;
+  /** Of the request that made it under an idempotency key. */
+  request_sha256?: string;
 }
 
 /** What became of a schedule's last due time. Written by the run-scheduler. */
@@ -55,8 +57,18 @@ const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /** The run of one due time (milliseconds since the epoch): always the same, so that it is started at most once. */
 export function scheduledRunId(tenantId: string, scheduleId: string, dueAt: number): string {
-  const digest = createHash('sha256').update(`${tenantId}.${scheduleId}.${dueAt}`).digest();
-  const time = Array.from({ length: 10 }, (_, index) => Math.floor(dueAt / 32 ** (9 - index)) % 32);
+  return ulidOf(dueAt, `${tenantId}.${scheduleId}.${dueAt}`);
+}
+
+/** The schedule that is made under an idempotency key, which is a hash of tenant, user and key: always the same. */
+export function scheduleIdFor(idempotencyKeySha256: string): string {
+  // Its time says nothing: nobody knows when the key was used first.
+  return ulidOf(0, `schedule.${idempotencyKeySha256}`);
+}
+
+function ulidOf(at: number, text: string): string {
+  const digest = createHash('sha256').update(text).digest();
+  const time = Array.from({ length: 10 }, (_, index) => Math.floor(at / 32 ** (9 - index)) % 32);
   const chance = [...digest.subarray(0, 16)].map((byte) => byte % 32);
   return [...time, ...chance].map((digit) => CROCKFORD[digit]).join('');
 }

@@ -8,7 +8,8 @@ const ANSWER_WITHIN_MS = 2_500;
 const WRONG_LAST_SEQUENCE = [10071, 10164];
 const NO_SPACE = [10023, 10047, 10077];
 
-export type BucketName = 'agents' | 'api-keys' | 'erased' | 'idempotency' | 'queue' | 'run-env' | 'sessions';
+export type BucketName =
+  'agents' | 'api-keys' | 'erased' | 'idempotency' | 'queue' | 'run-env' | 'schedules' | 'sessions';
 
 /** The key-value buckets as the gateway needs them. Reads are the leader's; every method throws LogUnavailable. */
 export class Buckets {
@@ -90,16 +91,36 @@ export class Buckets {
     return this.#ask(bucket, async () => {
       const subject = `$KV.${bucket}.`;
       const jsm = await jetstreamManager(this.#nc, { timeout: ANSWER_WITHIN_MS, checkAPI: false });
-      const query = { seq: after + 1, next_by_subj: `${subject}${filter}`, batch: limit };
       const found: { key: string; revision: number }[] = [];
+      let last = after;
       try {
-        for await (const message of await jsm.direct.getBatch(`KV_${bucket}`, query))
-          if (!message.header.has('KV-Operation'))
-            found.push({ key: message.subject.slice(subject.length), revision: message.seq });
+        for (let seen = -1; found.length < limit && last !== seen;) {
+          seen = last;
+          const query = {
+            seq: last + 1,
+            next_by_subj: `${subject}${filter}`,
+            batch: limit - found.length,
+          };
+          for await (const message of await jsm.direct.getBatch(`KV_${bucket}`, query)) {
+            last = message.seq;
+            if (!message.header.has('KV-Operation'))
+              found.push({ key: message.subject.slice(subject.length), revision: message.seq });
+          }
+        }
       } catch (error) {
         if (!isNothingFound(error)) throw error;
       }
       return found;
+    });
+  }
+
+  /** How many keys match a subject filter, those included that were deleted. */
+  async countWithDeleted(bucket: BucketName, filter: string): Promise<number> {
+    return this.#ask(bucket, async () => {
+      const jsm = await jetstreamManager(this.#nc, { timeout: ANSWER_WITHIN_MS, checkAPI: false });
+      const subjects_filter = `$KV.${bucket}.${filter}`;
+      const { state } = await jsm.streams.info(`KV_${bucket}`, { subjects_filter });
+      return Object.keys(state.subjects ?? {}).length;
     });
   }
 

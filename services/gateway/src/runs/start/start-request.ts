@@ -7,7 +7,7 @@ export const MAX_INLINE_AGENT_BYTES = 64 * 1024;
 const MAX_LABELS = 32;
 const MAX_ENV_KEYS = 100;
 
-const Labels = z
+export const Labels = z
   .record(
     z.string().regex(/^[A-Za-z0-9._/-]{1,63}$/, 'a label key has 1-63 of A-Z a-z 0-9 . _ / -'),
     z.string().max(255),
