@@ -7,6 +7,14 @@ export type {
   NewApiKey,
   RotateApiKeyRequest,
 } from './key-shapes.ts';
+export type { ScheduleCalls } from './schedule-calls.ts';
+export type {
+  ChangeScheduleRequest,
+  CreateScheduleRequest,
+  Schedule,
+  SchedulePage,
+  ScheduleSummary,
+} from './schedule-shapes.ts';
 export type { FollowOptions, Reconnect } from './follow.ts';
 export type { HttpTrace, TransportOptions } from './http-transport.ts';
 export {

@@ -24,6 +24,7 @@ import { HttpTransport, type TransportOptions } from './http-transport.ts';
 import { KeyCalls } from './key-calls.ts';
 import { newIdempotencyKey } from './idempotency-key.ts';
 import { RunCursor } from './run-cursor.ts';
+import { ScheduleCalls } from './schedule-calls.ts';
 import { readStoredLines, STORED_LINES } from './stored-lines.ts';
 import { fetchBytes } from './trace/fetch-trace.ts';
 import { verified, type VerifiedEvent } from './verify.ts';
@@ -40,11 +41,13 @@ export interface CallOptions {
  */
 export class RunledgerClient {
   readonly keys: KeyCalls;
+  readonly schedules: ScheduleCalls;
   readonly #http: HttpTransport;
 
   constructor(options: ClientOptions) {
     this.#http = new HttpTransport(options);
     this.keys = new KeyCalls(this.#http);
+    this.schedules = new ScheduleCalls(this.#http);
   }
 
   /** Starts a run. A repeat with the same key and request answers the same run, so retries never start two. */

@@ -9,6 +9,7 @@ import { nudgeCommand } from './commands/nudge.ts';
 import { pauseCommand, resumeCommand } from './commands/pause.ts';
 import { resolveCommand } from './commands/resolve.ts';
 import { runCommand } from './commands/run.ts';
+import { schedulesCommand } from './commands/schedules.ts';
 import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
 import { stopCommand } from './commands/stop.ts';
@@ -57,6 +58,7 @@ export function createProgram(perform: Perform): Command {
     resolveCommand,
     agentsCommand,
     keysCommand,
+    schedulesCommand,
     doctorCommand,
   ])
     add(program, perform);

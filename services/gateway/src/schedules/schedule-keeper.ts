@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Json } from '@runledger/run';
 import { scheduleIdFor, type Schedule } from '@runledger/wire';
-import { ulid } from 'ulid';
 import { AgentCatalogue } from '../agents/agent-catalogue.ts';
 import { allows, type Principal } from '../auth/principal.ts';
+import { newUlid } from '../http/new-ulid.ts';
 import { bodyFingerprint, reservationKey } from '../idempotency/idempotency-key.ts';
 import { type FieldFault, invalid, Problem } from '../problem/problem.ts';
 import { type ScheduleRow, ScheduleRecords } from './schedule-records.ts';
@@ -121,7 +121,7 @@ function newSchedule(
   return {
     ...request,
     input: (request.input ?? null) as Json,
-    schedule_id: key === undefined ? ulid() : scheduleIdFor(key),
+    schedule_id: key === undefined ? newUlid() : scheduleIdFor(key),
     tenant_id,
     user_id,
     since: now,
