@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 export interface WaitForOptions {
-  /** Milliseconds until it gives up; default 10,000. */
+  /** Milliseconds until it gives up; default 25,000: within the time of a test, also on a busy machine. */
   timeoutMs?: number;
   /** What is awaited, for the error; a function is asked at the end, so it may tell the last thing seen. */
   describe: string | (() => string);
@@ -17,7 +17,7 @@ export async function waitFor<T>(
   condition: () => Promise<T | undefined | null | false> | T | undefined | null | false,
   options: WaitForOptions,
 ): Promise<T> {
-  const { timeoutMs = 10_000, everyMs = 20 } = options;
+  const { timeoutMs = 25_000, everyMs = 20 } = options;
   const end = performance.now() + timeoutMs;
   let lastError: unknown;
   for (;;) {
