@@ -31,3 +31,27 @@ export function endAtLogCap(limit: number, used: number): DraftEvent[] {
     { type: 'run.failed', data: { error } },
   ];
 }
+
+/** The error of a run whose time was over while nobody held it. */
+export function timedOut(): RunError {
+  return {
+    code: 'timeout',
+    category: 'timeout',
+    title: 'The run took longer than its limit',
+    detail: 'the limit was reached while the run waited',
+    remedy: 'Raise limits.timeout_s of the agent or of the start.',
+    retryable: false,
+  };
+}
+
+/** What a parent is told of a child that was erased before the parent was told of its end. */
+export function childErased(child_run_id: string): RunError {
+  return {
+    code: 'child_erased',
+    category: 'system',
+    title: 'The run of the called agent was erased',
+    detail: `run ${child_run_id} was erased before its result was recorded`,
+    remedy: 'Call the agent again, and erase its run only when the calling run has ended.',
+    retryable: false,
+  };
+}

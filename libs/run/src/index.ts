@@ -33,10 +33,11 @@ export {
   type Refusal,
   type RefusalCode,
 } from './commands.ts';
+export { absentChild } from './absent-child.ts';
 export { checkpoint, restore, RUN_STATE_VERSION } from './checkpoint.ts';
 export { decide } from './decide.ts';
 export { emptyRun } from './empty-run.ts';
-export { endAtLogCap, executorLost, MAX_LOST_IN_A_ROW } from './end-errors.ts';
+export { childErased, endAtLogCap, executorLost, timedOut, MAX_LOST_IN_A_ROW } from './end-errors.ts';
 export { evolve } from './evolve.ts';
 export { number } from './number.ts';
 export { holds, isEnded, isEndType, liveChildren, stillWaitsFor } from './predicates.ts';

@@ -37,6 +37,7 @@ export interface RunInStatus {
   seq: number;
   status: string;
   last_event_at: string;
+  parent_run_id: string | null;
 }
 
 /** Views of runs. A view is written only over the `seq` it was folded from, so two writers cannot make a hole. */
@@ -46,6 +47,8 @@ export interface ViewStore {
   put(view: RunView, expectedSeq: number): Promise<boolean>;
   /** The same for many views in one transaction or bulk write; answers per view. */
   putMany(writes: readonly { view: RunView; expectedSeq: number }[]): Promise<boolean[]>;
+  /** Writes over this view exactly as `get` gave it (a repair may not change `seq`); answers whether it did. */
+  replace(view: RunView, stored: RunView): Promise<boolean>;
   /** Newest first, by run id. Throws `InvalidCursor` on a cursor it did not make. */
   list(query: ListQuery): Promise<{ runs: RunSummary[]; next_cursor: string | null }>;
   /** Runs whose view has one of these statuses, oldest first, by run id (for sweeps). */

@@ -55,6 +55,22 @@ export function viewStoreContract(name: string, subject: StoreUnderTest): void {
         expect((await store.get('acme', runId(1)))?.seq).toBe(9);
       });
 
+      it('repairs a view exactly as it was seen, once, with everything that is derived from it', async () => {
+        const wrong = sampleView(1, { seq: 4, status: 'running', labels: { team: 'red' } });
+        const right = sampleView(1, { seq: 4, status: 'success', labels: { team: 'ops' } });
+        await fill(wrong);
+        expect(await store.replace(right, { ...wrong, seq: 5 })).toBe(false);
+        const both = await Promise.all([store.replace(right, wrong), other.replace(right, wrong)]);
+        expect(both.filter((written) => written)).toHaveLength(1);
+        expect(await other.get('acme', runId(1))).toEqual(right);
+        expect(await listed({ status: ['success'] })).toEqual([runId(1)]);
+        expect(await listed({ status: ['running'] })).toEqual([]);
+        expect(await listed({ label: { key: 'team', value: 'ops' } })).toEqual([runId(1)]);
+        expect(await listed({ label: { key: 'team', value: 'red' } })).toEqual([]);
+        expect(await store.replace(sampleView(2), sampleView(2))).toBe(false);
+        expect(await store.get('acme', runId(2))).toBeUndefined();
+      });
+
       it('refuses an update of a view that is not there', async () => {
         expect(await store.put(sampleView(1, { seq: 5 }), 4)).toBe(false);
         expect(await store.get('acme', runId(1))).toBeUndefined();
@@ -333,6 +349,7 @@ export function viewStoreContract(name: string, subject: StoreUnderTest): void {
             seq: 2,
             status: 'queued',
             last_event_at: '2026-11-21T10:00:01.000Z',
+            parent_run_id: null,
           },
         ]);
         expect(await ids(['running', 'queued'], 10)).toEqual([1, 3, 4].map(runId));

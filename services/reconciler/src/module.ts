@@ -17,6 +17,7 @@ import { readRetentionSettings } from './sweeps/retention-settings.ts';
 import { sweepStranded, type Outcome } from './sweeps/stranded.ts';
 import { readStrandedSettings } from './sweeps/stranded-settings.ts';
 import { SweepTimer } from './sweeps/sweep-timer.ts';
+import { upkeepTimers } from './sweeps/timers.ts';
 import { WorkQueue } from './sweeps/work-queue.ts';
 import { FirstRebuild } from './views/first-rebuild.ts';
 import { ViewProjector } from './views/projector.ts';
@@ -31,7 +32,11 @@ class Lifetime implements OnApplicationBootstrap, OnModuleDestroy, OnApplication
     private readonly rebuild: FirstRebuild,
     private readonly eraser: Eraser,
   ) {
-    this.#sweeps = [strandedTimer(context, store), ...retentionTimers(context, store)];
+    this.#sweeps = [
+      strandedTimer(context, store),
+      ...retentionTimers(context, store),
+      ...upkeepTimers(context, store),
+    ];
   }
 
   onApplicationBootstrap(): void {

@@ -1,16 +1,17 @@
 import {
+  absentChild,
   emptyRun,
   evolve,
   isEndType,
   react,
+  timedOut,
   type Command,
-  type EventData,
   type Reaction,
   type Run,
   type RunEvent,
 } from '@runledger/run';
 import type { RunAddress, RunLog } from '@runledger/run-log';
-import { decodeEvent, SCHEMA } from '@runledger/wire';
+import { decodeEvent } from '@runledger/wire';
 import { consume } from '../broker/consume.ts';
 import type { Delivery } from '../broker/durable.ts';
 import type { DueTimer, RunCommit } from '../broker/simulated-broker.ts';
@@ -27,15 +28,6 @@ const CAUSES = new Set([
   'limits.raised',
   'stop.requested',
 ]);
-const TIMED_OUT = {
-  code: 'timeout',
-  category: 'timeout',
-  title: 'The run took longer than its limit',
-  detail: '',
-  remedy: '',
-  retryable: false,
-} as const;
-
 type StopChild = Extract<Reaction, { type: 'stop_child' }>;
 
 /** Admits runs, and brings about elsewhere what follows from each commit. Repeats are harmless. */
@@ -134,7 +126,7 @@ export class Scheduler {
   /** A child that its parent lists but nobody created is created as stopped, so that a late creation is refused. */
   async #stopChild(tenant_id: string, parent: Run, stop: StopChild): Promise<void> {
     const { by, mode, reason, cascade_from, run_id } = stop;
-    const request = absentChild(parent, run_id);
+    const request = absentChild(parent, run_id, null);
     await this.#runLog.execute({ tenant_id, run_id }, (child): Command =>
       child.status === 'none'
         ? { type: 'StopAbsentChild', request, by, mode, reason, cascade_from }
@@ -147,7 +139,7 @@ export class Scheduler {
     const commands: Record<DueTimer['kind'], Command> = {
       retry: { type: 'FireRetry', timer_id },
       approval: { type: 'ExpireApproval', approval_id: timer_id },
-      deadline: { type: 'FailRun', error: TIMED_OUT },
+      deadline: { type: 'FailRun', error: timedOut() },
     };
     await this.#runLog.execute(address, () => commands[kind]);
   }
@@ -159,26 +151,3 @@ const isCause =
     if (event.type === 'run.requested') return event.data.limits.timeout_s !== null;
     return CAUSES.has(event.type) || (isChild && isEndType(event.type));
   };
-
-function absentChild(parent: Run, childId: string): EventData['run.requested'] {
-  const child = parent.children.find((one) => one.child_run_id === childId);
-  return {
-    agent_id: child?.agent_id ?? '',
-    agent_name: child?.agent_id ?? '',
-    agent_revision: 0,
-    agent_sha256: '',
-    input: null,
-    env_keys: [],
-    tenant_id: parent.tenant_id,
-    user_id: parent.user_id,
-    channel: 'agent',
-    parent: { run_id: parent.run_id, call_id: child?.call_id ?? '' },
-    root_run_id: parent.root_run_id,
-    depth: parent.depth + 1,
-    labels: {},
-    priority: parent.priority,
-    limits: { max_turns: null, max_cost_usd: null, timeout_s: null, max_attempts: 1 },
-    trace: false,
-    schema: SCHEMA,
-  };
-}

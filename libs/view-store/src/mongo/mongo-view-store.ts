@@ -13,7 +13,7 @@ import {
   type ViewCollections,
 } from './schema.ts';
 import { viewId } from './stored-view.ts';
-import { writeViews } from './write-views.ts';
+import { replaceView, writeViews } from './write-views.ts';
 
 const DEFAULT_DATABASE = 'runledger';
 /** Milliseconds that a look at one document may take. */
@@ -100,6 +100,10 @@ class MongoViewStore implements ViewStore {
     return this.#use(0, ({ views }) => writeViews(views, writes));
   }
 
+  async replace(view: RunView, stored: RunView): Promise<boolean> {
+    return this.#use(0, ({ views }) => replaceView(views, view, stored));
+  }
+
   async list(query: ListQuery): Promise<{ runs: RunSummary[]; next_cursor: string | null }> {
     const { lookedAtPerPage } = this.options;
     return this.#use(PAGE_MS, ({ views }, abortable) =>
@@ -126,7 +130,15 @@ class MongoViewStore implements ViewStore {
             hint: IN_STATUS_INDEX,
             sort: { run_id: 1 },
             limit,
-            projection: { _id: 0, tenant_id: 1, run_id: 1, seq: 1, status: 1, last_event_at: 1 },
+            projection: {
+              _id: 0,
+              tenant_id: 1,
+              run_id: 1,
+              seq: 1,
+              status: 1,
+              last_event_at: 1,
+              parent_run_id: 1,
+            },
           },
         )
         .toArray(),

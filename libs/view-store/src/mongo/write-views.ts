@@ -1,5 +1,6 @@
 import type { RunView } from '@runledger/run-views';
 import { MongoBulkWriteError, type Collection } from 'mongodb';
+import { isDeepStrictEqual } from 'node:util';
 import { storedView, viewId, type StoredView } from './stored-view.ts';
 
 interface Write {
@@ -33,6 +34,19 @@ export async function writeViews(
     if (failed) throw failed.reason;
   }
   return answers;
+}
+
+/** Over the very text that was compared: whoever was first has changed it. */
+export async function replaceView(
+  views: Collection<StoredView>,
+  view: RunView,
+  stored: RunView,
+): Promise<boolean> {
+  const { _id, ...next } = storedView(view);
+  const found = await views.findOne<{ document: string }>({ _id }, { projection: { _id: 0, document: 1 } });
+  if (!found || !isDeepStrictEqual(JSON.parse(found.document), stored)) return false;
+  const { matchedCount } = await views.replaceOne({ _id, document: found.document }, next);
+  return matchedCount === 1;
 }
 
 /** Writes of one run keep their order: each of them is in a round of its own. */

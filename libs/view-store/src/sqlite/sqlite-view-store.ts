@@ -68,6 +68,10 @@ class SqliteViewStore implements ViewStore {
     );
   }
 
+  async replace(view: RunView, stored: RunView): Promise<boolean> {
+    return this.#transaction(() => this.#writer.replace(view, stored));
+  }
+
   async list(query: ListQuery): Promise<{ runs: RunSummary[]; next_cursor: string | null }> {
     return inStore(() => listRuns(this.#db, query));
   }
@@ -81,7 +85,7 @@ class SqliteViewStore implements ViewStore {
     const { after_run_id: after = '', idle_since: idleSince = '~' } = options;
     return inStore(() => {
       const statement = this.#db.prepare(
-        `SELECT tenant_id, run_id, seq, status, last_event_at FROM views INDEXED BY views_in_status
+        `SELECT tenant_id, run_id, seq, status, last_event_at, parent_run_id FROM views INDEXED BY views_in_status
          WHERE status = ? AND run_id > ? AND last_event_at < ? ORDER BY run_id LIMIT ?`,
       );
       return [...new Set(statuses)]

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { summarise, type RunView } from '@runledger/run-views';
+import { isDeepStrictEqual } from 'node:util';
 import { searchText } from '../search-text.ts';
 
 const COLUMNS = [
@@ -30,6 +31,7 @@ export class ViewWriter {
   readonly #insertLabel: StatementSync;
   readonly #remove: StatementSync;
   readonly #removeLabels: StatementSync;
+  readonly #document: StatementSync;
 
   constructor(db: DatabaseSync) {
     const marks = COLUMNS.map(() => '?').join(', ');
@@ -42,6 +44,7 @@ export class ViewWriter {
       'INSERT OR IGNORE INTO labels (tenant_id, label_key, label_value, run_id) VALUES (?, ?, ?, ?)',
     );
     this.#remove = db.prepare('DELETE FROM views WHERE tenant_id = ? AND run_id = ?');
+    this.#document = db.prepare('SELECT document FROM views WHERE tenant_id = ? AND run_id = ?');
     this.#removeLabels = db.prepare('DELETE FROM labels WHERE tenant_id = ? AND run_id = ?');
   }
 
@@ -58,6 +61,15 @@ export class ViewWriter {
     for (const [key, value] of Object.entries(view.labels))
       this.#insertLabel.run(view.tenant_id, key, value, view.run_id);
     return true;
+  }
+
+  /** Every column, and the labels: whatever of them is wrong is right afterwards. */
+  replace(view: RunView, stored: RunView): boolean {
+    const { tenant_id, run_id } = view;
+    const found = this.#document.get(tenant_id, run_id);
+    if (!found || !isDeepStrictEqual(JSON.parse(found.document as string), stored)) return false;
+    this.remove(tenant_id, run_id);
+    return this.write(view, 0);
   }
 
   remove(tenantId: string, runId: string): void {

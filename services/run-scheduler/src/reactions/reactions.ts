@@ -3,6 +3,8 @@
  * durable consumer, never written beside them; a repeat finds that it is already so.
  */
 import {
+  absentChild,
+  childErased,
   emptyRun,
   react,
   type Command,
@@ -11,15 +13,13 @@ import {
   type Run,
   type RunEvent,
 } from '@runledger/run';
-import type { RunAddress, RunLog } from '@runledger/run-log';
+import { RunErased, type RunAddress, type RunLog } from '@runledger/run-log';
 import type { Broker } from '@runledger/nest-jetstream';
 import { Kvm, type KV } from '@nats-io/kv';
-import { admissionKey, decodeEvent, SCHEMA } from '@runledger/wire';
+import { admissionKey, decodeEvent } from '@runledger/wire';
 import { setTimer } from '../timers/timer-queue.ts';
 
 type StopChild = Extract<Reaction, { type: 'stop_child' }>;
-
-const NO_LIMITS = { max_turns: null, max_cost_usd: null, timeout_s: null, max_attempts: 1 };
 
 export class Reactions {
   #bucket: Promise<KV> | undefined;
@@ -76,42 +76,37 @@ export class Reactions {
 
   /** A child that its parent lists but nobody created is created as stopped, so that a late creation is refused. */
   async #stopChild(tenant_id: string, parent: Run, stop: StopChild): Promise<void> {
-    const { by, mode, reason, cascade_from, run_id } = stop;
-    const address = { tenant_id, run_id };
-    const absent = await this.#absentChild(tenant_id, parent, run_id);
-    await this.runLog.execute(address, (child): Command => {
-      if (child.status === 'none')
-        return { type: 'StopAbsentChild', request: absent, by, mode, reason, cascade_from };
-      return { type: 'RequestStop', by, mode, reason, cascade_from };
-    });
+    try {
+      await this.#stopOne(tenant_id, parent, stop);
+    } catch (error) {
+      if (!(error instanceof RunErased)) throw error;
+      // It has ended, for nothing else is erased, and its parent was not told: the other children are stopped all the same.
+      const { run_id } = stop;
+      await this.runLog.execute({ tenant_id, run_id: parent.run_id }, () => ({
+        type: 'EndChild',
+        child_run_id: run_id,
+        status: 'error',
+        error: childErased(run_id),
+      }));
+    }
   }
 
-  async #absentChild(
-    tenant_id: string,
-    parent: Run,
-    childId: string,
-  ): Promise<EventOf<'run.requested'>['data']> {
-    const child = parent.children.find((one) => one.child_run_id === childId);
-    return {
-      agent_id: child?.agent_id ?? '',
-      agent_name: child?.agent_id ?? '',
-      agent_revision: 0,
-      agent_sha256: '',
-      input: await this.#inputOf({ tenant_id, run_id: parent.run_id }, childId),
-      env_keys: [],
-      tenant_id,
-      user_id: parent.user_id,
-      ...(parent.workspace_id === null ? {} : { workspace_id: parent.workspace_id }),
-      channel: 'agent',
-      parent: { run_id: parent.run_id, call_id: child?.call_id ?? '' },
-      root_run_id: parent.root_run_id,
-      depth: parent.depth + 1,
-      labels: {},
-      priority: parent.priority,
-      limits: NO_LIMITS,
-      trace: false,
-      schema: SCHEMA,
-    };
+  async #stopOne(tenant_id: string, parent: Run, stop: StopChild): Promise<void> {
+    const { by, mode, reason, cascade_from, run_id } = stop;
+    const address = { tenant_id, run_id };
+    const input = await this.#inputOf({ tenant_id, run_id: parent.run_id }, run_id);
+    await this.runLog.execute(address, (child): Command => {
+      if (child.status === 'none')
+        return {
+          type: 'StopAbsentChild',
+          request: absentChild(parent, run_id, input),
+          by,
+          mode,
+          reason,
+          cascade_from,
+        };
+      return { type: 'RequestStop', by, mode, reason, cascade_from };
+    });
   }
 
   async #inputOf(parent: RunAddress, childId: string): Promise<EventOf<'child.spawned'>['data']['input']> {
