@@ -6,12 +6,21 @@ export type {
   PreparedStart,
   RunAddress,
   RunLog,
+  StoredBytes,
   StoredLine,
   StoredLines,
+  StoredRun,
 } from './port.ts';
 export { HoldLost, LogUnavailable, RunErased } from './faults.ts';
 export { JetStreamRunLog, type JetStreamRunLogOptions } from './jetstream/jetstream-run-log.ts';
-export type { Appended, CommitStore, LiveCommit, StoredCommit, Watch } from './engine/commit-store.ts';
+export type {
+  Appended,
+  CommitStore,
+  LiveCommit,
+  RawCommit,
+  StoredCommit,
+  Watch,
+} from './engine/commit-store.ts';
 export type { Timing } from './engine/timing.ts';
 export { MemoryCommitStore } from './memory/memory-commit-store.ts';
 export { MemoryRunLog } from './memory/memory-run-log.ts';

@@ -13,6 +13,22 @@ export interface StoredLine {
   line: string;
 }
 
+/** Where a run stands, as the log's leader has it. */
+export interface StoredRun {
+  /** The run's last event; 0: no such run. */
+  last_seq: number;
+  ended: boolean;
+  /** After the last event. */
+  digest: string;
+}
+
+/** Events `first` to `last` as they are stored: each line with the newline that ends it. */
+export interface StoredBytes {
+  first: number;
+  last: number;
+  bytes: Uint8Array;
+}
+
 /** The lines of one commit, and the run's digest after them as it was stored with them. */
 export interface StoredLines {
   lines: StoredLine[];
@@ -102,21 +118,17 @@ export interface RunLog {
   completeStart(start: PreparedStart, options?: { fresh?: boolean }): Promise<{ run: Run; digest: string }>;
   /** Becomes the writer of a run whose latest `run.started` is this executor's. */
   hold(address: RunAddress, loaded: LoadedRun): Promise<HeldRun>;
-  /** Stored lines after `after`, at most `limit`, oldest first. `last_seq` is the run's last event at the leader; 0: no such run. */
-  page(
-    address: RunAddress,
-    after: number,
-    limit: number,
-  ): Promise<{ lines: StoredLine[]; last_seq: number; ended: boolean; digest: string }>;
+  /** Stored lines after `after`, at most `limit`, oldest first. */
+  page(address: RunAddress, after: number, limit: number): Promise<StoredRun & { lines: StoredLine[] }>;
   /** Everything stored after `after`, as of the call: one look at the leader, then the stored commits in order. */
-  replay(
-    address: RunAddress,
-    after: number,
-  ): Promise<{ last_seq: number; ended: boolean; digest: string; batches: AsyncIterable<StoredLine[]> }>;
-  /** Every commit of a run as of the call, with the digests that the writers stored: whether they fit is not checked. */
-  commits(
-    address: RunAddress,
-  ): Promise<{ last_seq: number; digest: string; commits: AsyncIterable<StoredLines> }>;
+  replay(address: RunAddress, after: number): Promise<StoredRun & { batches: AsyncIterable<StoredLine[]> }>;
+  /**
+   * The same as whole commits, the first of which may begin before the cursor, with the digests that the writers stored:
+   * whether they fit is not checked.
+   */
+  commits(address: RunAddress, after?: number): Promise<StoredRun & { commits: AsyncIterable<StoredLines> }>;
+  /** The same as the bytes that are stored, for who only passes them on. */
+  bytes(address: RunAddress, after: number): Promise<StoredRun & { chunks: AsyncIterable<StoredBytes> }>;
   /** Replay, then live, without gap or repeat; returns after the terminal event's batch. Batches are in order. */
   follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]>;
   /** Every stored commit of every run, oldest first, up to what is stored when the call begins (for rebuilds and sweeps). */

@@ -130,6 +130,32 @@ export function runLogContract(name: string, start: () => Promise<LogUnderTest>)
       expect([last_seq, digest]).toEqual([43, chained]);
     });
 
+    it('reads on from any event: as lines, as whole commits, and as the bytes that are stored', async () => {
+      const run = await held();
+      for (let round = 0; round < 6; round += 1)
+        await run.record([someLog(round), someLog(round), someLog(round, 'ünïcödé ☃')]);
+      await run.release();
+      const all = await everything(run.address);
+      const text = (lines: readonly StoredLine[]): string => lines.map(({ line }) => `${line}\n`).join('');
+      for (const after of [...all.keys(), all.length]) {
+        const wanted = all.slice(after);
+        const { last_seq, chunks } = await log.bytes(run.address, after);
+        let next = after + 1;
+        let bytes = Buffer.alloc(0);
+        for await (const chunk of chunks) {
+          expect(chunk.first).toBe(next);
+          next = chunk.last + 1;
+          bytes = Buffer.concat([bytes, chunk.bytes]);
+        }
+        expect([last_seq, next, bytes.toString()]).toEqual([all.length, all.length + 1, text(wanted)]);
+        const lines: StoredLine[] = [];
+        for await (const commit of (await log.commits(run.address, after)).commits)
+          lines.push(...commit.lines);
+        expect(lines.filter(({ seq }) => seq > after)).toEqual(wanted);
+        expect((await log.page(run.address, after, 1_000)).lines).toEqual(wanted);
+      }
+    });
+
     it('tells the holder of a stop once, and goes on with what may still be recorded', async () => {
       const run = await held();
       const heard: RunEvent[] = [];

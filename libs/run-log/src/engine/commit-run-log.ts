@@ -30,8 +30,10 @@ import type {
   PreparedStart,
   RunAddress,
   RunLog,
+  StoredBytes,
   StoredLine,
   StoredLines,
+  StoredRun,
 } from '../port.ts';
 import type { CommitStore, StoredCommit } from './commit-store.ts';
 import { Feed, linesOf, type Observer } from './feed.ts';
@@ -40,7 +42,9 @@ import { land, type Landed } from './land.ts';
 import { loadRun, positionOf } from './load.ts';
 import { backoff } from './pacing.ts';
 import { systemTiming, type Timing } from './timing.ts';
-import { Bookmarks, commitsAfter, keyOf, linesAfter, tailOf } from './read.ts';
+import { keyOf } from './key-of.ts';
+import { LogReader } from './log-reader.ts';
+import { tailOf } from './read.ts';
 
 /** A command beside a busy holder is tried for so long, and so often: on a slow log 2 s are but a few tries. */
 const CONTENTION_MS = 2_000;
@@ -63,7 +67,7 @@ export interface RunLogOptions {
 export class CommitRunLog implements RunLog {
   #feeds = new Map<string, Feed>();
   #held = new Set<HeldRunWriter>();
-  #bookmarks = new Bookmarks();
+  readonly #reader: LogReader;
   readonly #patienceMs: number;
   readonly #timing: Timing;
   readonly #decide: typeof decide;
@@ -72,6 +76,7 @@ export class CommitRunLog implements RunLog {
     private readonly store: CommitStore,
     private readonly options: RunLogOptions,
   ) {
+    this.#reader = new LogReader(store, (address, seq) => this.#missing(address, seq));
     this.#patienceMs = options.patienceMs ?? 10_000;
     this.#timing = options.timing ?? systemTiming;
     this.#decide = options.decide ?? decide;
@@ -188,21 +193,8 @@ export class CommitRunLog implements RunLog {
     return held;
   }
 
-  async page(
-    address: RunAddress,
-    after: number,
-    limit: number,
-  ): Promise<{ lines: StoredLine[]; last_seq: number; ended: boolean; digest: string }> {
-    const { last, ...tail } = await tailOf(this.store, address);
-    const lines: StoredLine[] = [];
-    if (last && limit > 0) {
-      for await (const batch of linesAfter(this.store, this.#bookmarks, address, { after, last })) {
-        for (const line of batch) lines.push(line);
-        if (lines.length >= limit) break;
-      }
-      if (after < last.last && lines[0]?.seq !== after + 1) throw await this.#missing(address, after + 1);
-    }
-    return { lines: lines.slice(0, limit), ...tail };
+  page(address: RunAddress, after: number, limit: number): Promise<StoredRun & { lines: StoredLine[] }> {
+    return this.#reader.page(address, after, limit);
   }
 
   async isErased(address: RunAddress): Promise<boolean> {
@@ -227,44 +219,16 @@ export class CommitRunLog implements RunLog {
     return new LogUnavailable('log_unavailable', `event ${seq} of run ${address.run_id} cannot be read`);
   }
 
-  async replay(
-    address: RunAddress,
-    after: number,
-  ): Promise<{ last_seq: number; ended: boolean; digest: string; batches: AsyncIterable<StoredLine[]> }> {
-    const { last, ...tail } = await tailOf(this.store, address);
-    return { ...tail, batches: this.#complete(address, after, last) };
+  replay(address: RunAddress, after: number): Promise<StoredRun & { batches: AsyncIterable<StoredLine[]> }> {
+    return this.#reader.replay(address, after);
   }
 
-  /** Fails rather than leave out what should be there. */
-  async *#complete(
-    address: RunAddress,
-    after: number,
-    last: StoredCommit | undefined,
-  ): AsyncIterable<StoredLine[]> {
-    if (!last) return;
-    let next = after + 1;
-    for await (const batch of linesAfter(this.store, this.#bookmarks, address, { after, last })) {
-      if (batch.length > 0 && batch[0]?.seq !== next) throw await this.#missing(address, next);
-      next += batch.length;
-      yield batch;
-    }
+  commits(address: RunAddress, after = 0): Promise<StoredRun & { commits: AsyncIterable<StoredLines> }> {
+    return this.#reader.commits(address, after);
   }
 
-  async commits(
-    address: RunAddress,
-  ): Promise<{ last_seq: number; digest: string; commits: AsyncIterable<StoredLines> }> {
-    const { last, last_seq, digest } = await tailOf(this.store, address);
-    return { last_seq, digest, commits: this.#completeCommits(address, last) };
-  }
-
-  async *#completeCommits(address: RunAddress, last: StoredCommit | undefined): AsyncIterable<StoredLines> {
-    if (!last) return;
-    let next = 1;
-    for await (const commit of commitsAfter(this.store, this.#bookmarks, address, { after: 0, last })) {
-      if (commit.first !== next) throw await this.#missing(address, next);
-      next = commit.last + 1;
-      yield { lines: linesOf(commit), digest: commit.digest };
-    }
+  bytes(address: RunAddress, after: number): Promise<StoredRun & { chunks: AsyncIterable<StoredBytes> }> {
+    return this.#reader.bytes(address, after);
   }
 
   async *follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]> {
@@ -311,7 +275,7 @@ export class CommitRunLog implements RunLog {
     for (let attempt = 0; ; attempt++) {
       try {
         const { last, ended } = await tailOf(this.store, address);
-        if (last) yield* this.#whole(address, { after, last });
+        if (last) yield* this.#reader.lines(address, { after, last });
         else if (after > 0) await this.#refuseErased(address);
         tail.ended = ended;
         return;
@@ -320,19 +284,6 @@ export class CommitRunLog implements RunLog {
         if (!(error instanceof LogUnavailable) || attempt >= 10) throw error;
         await backoff(this.#timing, { attempt, firstMs: 50, mostMs: 2_000 });
       }
-    }
-  }
-
-  /** As `linesAfter`; throws where an event is missing. */
-  async *#whole(
-    address: RunAddress,
-    cursor: { after: number; last: StoredCommit },
-  ): AsyncIterable<StoredLine[]> {
-    let seen = cursor.after;
-    for await (const lines of linesAfter(this.store, this.#bookmarks, address, cursor)) {
-      if (lines[0]?.seq !== seen + 1) throw await this.#missing(address, seen + 1);
-      seen += lines.length;
-      yield lines;
     }
   }
 

@@ -9,6 +9,14 @@ export interface StoredCommit extends Commit {
   stream_seq: number;
 }
 
+/** A stored commit of which only its place was read. */
+export interface RawCommit {
+  first: number;
+  last: number;
+  stream_seq: number;
+  payload: Uint8Array;
+}
+
 export interface LiveCommit extends StoredCommit {
   /** Stream sequence of the run's commit before this one; 0: this is the first. */
   previous: number;
@@ -32,6 +40,8 @@ export interface CommitStore {
   next(address: RunAddress, afterStreamSeq: number): Promise<StoredCommit | undefined>;
   /** The run's commits with `from <= stream_seq <= until`, in order and complete. */
   range(address: RunAddress, from: number, until: number): AsyncIterable<StoredCommit>;
+  /** As `range`, not decoded. */
+  rawRange(address: RunAddress, from: number, until: number): AsyncIterable<RawCommit>;
   /** Expects `expectation` to be the run's last stream sequence (0: no such run). Throws LogUnavailable `log_full` when refused for space. */
   append(
     address: RunAddress,

@@ -1,37 +1,19 @@
 import { isEndType } from '@runledger/run';
-import type { RunAddress, StoredLine } from '../port.ts';
+import type { RunAddress, StoredBytes, StoredLine, StoredRun } from '../port.ts';
+import type { Bookmarks } from './bookmarks.ts';
 import type { CommitStore, StoredCommit } from './commit-store.ts';
 import { linesOf } from './feed.ts';
 
-const REMEMBERED_RUNS = 2_000;
-
-/** Where in the stream a cursor of a run lies: so that the next page does not begin at the run's first commit. */
-export class Bookmarks {
-  #marks = new Map<string, { seq: number; stream_seq: number }>();
-
-  /** Stream sequence to begin at for what comes after `seq`. */
-  from(address: RunAddress, after: number): number {
-    const mark = this.#marks.get(keyOf(address));
-    return mark && mark.seq <= after ? mark.stream_seq + 1 : 1;
-  }
-
-  keep(address: RunAddress, commit: StoredCommit): void {
-    const key = keyOf(address);
-    this.#marks.delete(key);
-    this.#marks.set(key, { seq: commit.last, stream_seq: commit.stream_seq });
-    if (this.#marks.size > REMEMBERED_RUNS) this.#marks.delete(this.#marks.keys().next().value as string);
-  }
+interface Cursor {
+  after: number;
+  /** The leader's last commit. */
+  last: StoredCommit;
 }
 
-export interface Tail {
-  /** The run's last event at the leader; 0: no such run. */
-  last_seq: number;
-  ended: boolean;
-  digest: string;
-  last?: StoredCommit;
-}
-
-export async function tailOf(store: CommitStore, address: RunAddress): Promise<Tail> {
+export async function tailOf(
+  store: CommitStore,
+  address: RunAddress,
+): Promise<StoredRun & { last?: StoredCommit }> {
   const last = await store.last(address);
   if (!last) return { last_seq: 0, ended: false, digest: '' };
   return { last_seq: last.last, ended: last.types.some(isEndType), digest: last.digest, last };
@@ -42,7 +24,7 @@ export async function* linesAfter(
   store: CommitStore,
   bookmarks: Bookmarks,
   address: RunAddress,
-  cursor: { after: number; last: StoredCommit },
+  cursor: Cursor,
 ): AsyncIterable<StoredLine[]> {
   for await (const commit of commitsAfter(store, bookmarks, address, cursor))
     yield sliceAfter(commit, cursor.after);
@@ -53,25 +35,56 @@ export async function* commitsAfter(
   store: CommitStore,
   bookmarks: Bookmarks,
   address: RunAddress,
-  cursor: { after: number; last: StoredCommit },
+  { after, last }: Cursor,
 ): AsyncIterable<StoredCommit> {
-  const { after, last } = cursor;
+  if (after >= last.last) return;
+  if (after + 1 < last.first)
+    yield* between(address, { after, last }, bookmarks, (from, until) => store.range(address, from, until));
+  yield last;
+}
+
+/** The same as `linesAfter`, as the stored bytes: each line with the newline that ends it. */
+export async function* bytesAfter(
+  store: CommitStore,
+  bookmarks: Bookmarks,
+  address: RunAddress,
+  { after, last }: Cursor,
+): AsyncIterable<StoredBytes> {
   if (after >= last.last) return;
   if (after + 1 < last.first) {
-    for await (const commit of store.range(address, bookmarks.from(address, after), last.stream_seq - 1)) {
-      if (commit.last <= after) continue;
-      bookmarks.keep(address, commit);
-      yield commit;
-      // Nothing lies between this one and the last: the store need not look for more.
-      if (commit.last + 1 === last.first) break;
-    }
+    const read = (from: number, until: number) => store.rawRange(address, from, until);
+    for await (const { first, last: end, payload } of between(address, { after, last }, bookmarks, read))
+      yield first > after
+        ? { first, last: end, bytes: payload }
+        : { first: after + 1, last: end, bytes: withoutLines(payload, after - first + 1) };
   }
-  yield last;
+  const lines = sliceAfter(last, after).map(({ line }) => `${line}\n`);
+  yield { first: Math.max(last.first, after + 1), last: last.last, bytes: Buffer.from(lines.join('')) };
+}
+
+/** What lies after the cursor and before the last commit. */
+async function* between<T extends { first: number; last: number; stream_seq: number }>(
+  address: RunAddress,
+  { after, last }: Cursor,
+  bookmarks: Bookmarks,
+  read: (from: number, until: number) => AsyncIterable<T>,
+): AsyncIterable<T> {
+  for await (const commit of read(bookmarks.from(address, after), last.stream_seq - 1)) {
+    if (commit.last <= after) continue;
+    bookmarks.keep(address, commit);
+    yield commit;
+    // Nothing lies between this one and the last: the store need not look for more.
+    if (commit.last + 1 === last.first) return;
+  }
+}
+
+function withoutLines(payload: Uint8Array, lines: number): Uint8Array {
+  let at = 0;
+  for (let line = 0; line < lines; line += 1) at = payload.indexOf(10, at) + 1;
+  return payload.subarray(at);
 }
 
 function sliceAfter(commit: StoredCommit, after: number): StoredLine[] {
   const lines = linesOf(commit);
   return commit.first > after ? lines : lines.slice(after - commit.first + 1);
 }
-
-export const keyOf = (address: RunAddress): string => `${address.tenant_id}.${address.run_id}`;

@@ -12,7 +12,7 @@ export interface DirectMessage {
   seq: number;
   headers: MsgHdrs;
   data: Uint8Array;
-  text: string;
+  readonly text: string;
 }
 
 /** One page of a batch direct get: messages in stream order, empty when there are none. Throws LogUnavailable. */
@@ -49,7 +49,10 @@ export function directPage(
           seq: Number(message.headers.last('Nats-Sequence')),
           headers: message.headers,
           data: message.data,
-          text: message.string(),
+          // Most who read bytes never need their text.
+          get text(): string {
+            return message.string();
+          },
         });
       },
     });

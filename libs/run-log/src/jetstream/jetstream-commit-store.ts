@@ -18,7 +18,14 @@ import {
   type EncodedCommit,
 } from '@runledger/wire';
 import { Objm, type ObjectStore } from '@nats-io/obj';
-import type { Appended, CommitStore, LiveCommit, StoredCommit, Watch } from '../engine/commit-store.ts';
+import type {
+  Appended,
+  CommitStore,
+  LiveCommit,
+  RawCommit,
+  StoredCommit,
+  Watch,
+} from '../engine/commit-store.ts';
 import { backoff } from '../engine/pacing.ts';
 import { systemTiming } from '../engine/timing.ts';
 import { LogUnavailable } from '../faults.ts';
@@ -97,6 +104,11 @@ export class JetStreamCommitStore implements CommitStore {
   async *range(address: RunAddress, from: number, until: number): AsyncIterable<StoredCommit> {
     const filter = runSubject(address.tenant_id, address.run_id);
     for await (const message of this.#messages(filter, from, until)) yield storedCommit(message);
+  }
+
+  async *rawRange(address: RunAddress, from: number, until: number): AsyncIterable<RawCommit> {
+    const filter = runSubject(address.tenant_id, address.run_id);
+    for await (const message of this.#messages(filter, from, until)) yield rawCommit(message);
   }
 
   /**
@@ -286,6 +298,12 @@ function readAck(answer: Msg): Appended {
 
 function storedCommit(message: DirectMessage): StoredCommit {
   return { ...decodeCommit((name) => message.headers.get(name), message.text), stream_seq: message.seq };
+}
+
+function rawCommit({ headers, seq, data }: DirectMessage): RawCommit {
+  const [first, last] = [Number(headers.get('Run-First')), Number(headers.get('Run-Last'))];
+  if (!(first >= 1 && last >= first)) throw new Poison('invalid_commit', 'a commit lacks its place');
+  return { first, last, stream_seq: seq, payload: data };
 }
 
 /** Undefined for a message that is no commit: one of those must not keep all the others from being read. */

@@ -1,6 +1,13 @@
 import { decodeCommit, type EncodedCommit } from '@runledger/wire';
-import type { Appended, CommitStore, LiveCommit, StoredCommit, Watch } from '../engine/commit-store.ts';
-import { keyOf } from '../engine/read.ts';
+import type {
+  Appended,
+  CommitStore,
+  LiveCommit,
+  RawCommit,
+  StoredCommit,
+  Watch,
+} from '../engine/commit-store.ts';
+import { keyOf } from '../engine/key-of.ts';
 import type { RunAddress } from '../port.ts';
 
 /** One stream in memory, with the fence and the order of the real one. */
@@ -23,6 +30,11 @@ export class MemoryCommitStore implements CommitStore {
   async *range(address: RunAddress, from: number, until: number): AsyncIterable<StoredCommit> {
     for (const commit of [...this.#commits(address)])
       if (commit.stream_seq >= from && commit.stream_seq <= until) yield commit;
+  }
+
+  async *rawRange(address: RunAddress, from: number, until: number): AsyncIterable<RawCommit> {
+    for await (const { first, last, stream_seq, lines } of this.range(address, from, until))
+      yield { first, last, stream_seq, payload: Buffer.from(lines.map((line) => `${line}\n`).join('')) };
   }
 
   async append(address: RunAddress, encoded: EncodedCommit, expectation: number): Promise<Appended> {

@@ -3,6 +3,7 @@ import {
   type Appended,
   type CommitStore,
   type LiveCommit,
+  type RawCommit,
   type RunAddress,
   type StoredCommit,
   type Watch,
@@ -37,6 +38,14 @@ export class ProcessCommitStore implements CommitStore {
     yield* await this.#ask(async () => {
       const commits: StoredCommit[] = [];
       for await (const commit of this.broker.runs.range(address, from, until)) commits.push(commit);
+      return commits;
+    });
+  }
+
+  async *rawRange(address: RunAddress, from: number, until: number): AsyncIterable<RawCommit> {
+    yield* await this.#ask(async () => {
+      const commits: RawCommit[] = [];
+      for await (const commit of this.broker.runs.rawRange(address, from, until)) commits.push(commit);
       return commits;
     });
   }

@@ -1,4 +1,5 @@
-import { Controller, Get, Headers, Inject, Param, Query, StreamableFile } from '@nestjs/common';
+import { Controller, Get, Headers, Inject, Param, Query, Res, StreamableFile } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { Caller } from '../../auth/access.guard.ts';
 import type { Principal } from '../../auth/principal.ts';
@@ -7,8 +8,9 @@ import { SchemaPipe } from '../../validation/schema.pipe.ts';
 import { cursorOf } from '../cursor.ts';
 import { RunAccess } from '../load-run-for.ts';
 import { RunPath, Whole } from '../run-path.ts';
-import { type EventPage, EventPages } from './event-pages.ts';
+import { EventPages } from './event-pages.ts';
 
+const JSON_TYPE = 'application/json; charset=utf-8';
 const NDJSON = 'application/x-ndjson';
 const PAGE_LIMIT = 1_000;
 const EventsQuery = z.strictObject({ after: z.string().optional(), limit: Whole(1, PAGE_LIMIT).optional() });
@@ -56,10 +58,14 @@ export class EventsController {
     @Param(new SchemaPipe(RunPath, 'path')) path: RunPath,
     @Query(new SchemaPipe(EventsQuery, 'query')) query: EventsQuery,
     @Headers('accept') accept: string | undefined,
-  ): Promise<EventPage | StreamableFile> {
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string | StreamableFile> {
     const after = cursorOf(query.after ?? '0', { in: 'query', pointer: '/after' });
     const { address } = await this.access.loadRunFor(caller, path.run_id, 'read');
-    if (!accept?.includes(NDJSON)) return this.pages.page(address, after, query.limit ?? PAGE_LIMIT);
+    if (!accept?.includes(NDJSON)) {
+      void reply.type(JSON_TYPE);
+      return this.pages.page(address, after, query.limit ?? PAGE_LIMIT);
+    }
     return new StreamableFile(await this.pages.lines(address, after, query.limit ?? Infinity), {
       type: NDJSON,
     });
