@@ -36,6 +36,7 @@ export {
   type TraceExpectation,
   type VerifiedTrace,
 } from './trace/verify-trace.ts';
+export type { VerifiedRun } from './trace/verify-against-run.ts';
 export type { VerifiedEvent } from './verify.ts';
 export {
   isEnded,

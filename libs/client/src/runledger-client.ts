@@ -27,6 +27,8 @@ import { RunCursor } from './run-cursor.ts';
 import { ScheduleCalls } from './schedule-calls.ts';
 import { readStoredLines, STORED_LINES } from './stored-lines.ts';
 import { fetchBytes } from './trace/fetch-trace.ts';
+import { verifyAgainstRun, type VerifiedRun } from './trace/verify-against-run.ts';
+import type { TraceEvent } from './trace/verify-trace.ts';
 import { verified, type VerifiedEvent } from './verify.ts';
 
 export type ClientOptions = TransportOptions;
@@ -76,6 +78,21 @@ export class RunledgerClient {
     const path = `${runPath(runId)}/trace`;
     const headers = { accept: 'application/gzip' };
     return fetchBytes(this.#http, { method: 'GET', path, headers, signal: options.signal });
+  }
+
+  /**
+   * Checks the run's trace, or `chunks` of one that was saved, against itself and against the run's digest. Throws
+   * BrokenTraceError, which names the first event that is not as it was.
+   */
+  verify(
+    runId: string,
+    options: CallOptions & {
+      chunks?: AsyncIterable<Uint8Array> | undefined;
+      onEvent?: ((event: TraceEvent) => void | Promise<void>) | undefined;
+    } = {},
+  ): Promise<VerifiedRun> {
+    const { signal, chunks = this.trace(runId, { signal }), onEvent } = options;
+    return verifyAgainstRun(runId, chunks, (at) => this.getRun(runId, { at, signal }), onEvent);
   }
 
   /** One page of the caller's runs, newest first. */

@@ -1,17 +1,12 @@
 import type { StoredEvent } from './api-shapes.ts';
 import { DigestChain } from './digest-chain.ts';
 import { ApiError, DigestMismatchError, UnreachableError } from './errors.ts';
+import { firstMismatch, type RunDigest } from './first-mismatch.ts';
 import { isFatal } from './leg.ts';
 import { endsRun } from './stored-event.ts';
 
 /** An event with the run's digest after it, computed from the received lines. */
 export interface VerifiedEvent extends StoredEvent {
-  digest: string;
-}
-
-/** Where a run stands: its last event, and the digest after it. */
-export interface RunDigest {
-  seq: number;
   digest: string;
 }
 
@@ -104,18 +99,10 @@ class RunCheck {
     this.#good = run.seq;
   }
 
-  /** Halves the events between the last one that is right and one after which the digest is wrong. */
   async #firstWrong(run: RunDigest): Promise<DigestMismatchError> {
-    let right = this.#good;
-    let wrong = run;
-    while (wrong.seq - right > 1) {
-      const middle = Math.floor((right + wrong.seq) / 2);
-      const there = await this.#read(middle).catch(() => undefined);
-      if (!there) break;
-      if (there.digest === this.#digestAfter(middle)) right = middle;
-      else wrong = there;
-    }
-    return new DigestMismatchError(wrong.seq, wrong.digest, this.#digestAfter(wrong.seq), right + 1);
+    const range = { right: this.#good, wrong: run };
+    const { from, seq, expected } = await firstMismatch((at) => this.#digestAfter(at), this.#read, range);
+    return new DigestMismatchError(seq, expected, this.#digestAfter(seq), from);
   }
 
   #digestAfter(seq: number): string {

@@ -13,7 +13,9 @@ import { schedulesCommand } from './commands/schedules.ts';
 import { startCommand } from './commands/start.ts';
 import { statusCommand } from './commands/status.ts';
 import { stopCommand } from './commands/stop.ts';
+import { traceCommand } from './commands/trace.ts';
 import { treeCommand } from './commands/tree.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { watchCommand } from './commands/watch.ts';
 import type { Perform } from './verb.ts';
 import { VERSION } from './version.ts';
@@ -49,6 +51,8 @@ export function createProgram(perform: Perform): Command {
     statusCommand,
     listCommand,
     eventsCommand,
+    traceCommand,
+    verifyCommand,
     stopCommand,
     nudgeCommand,
     pauseCommand,

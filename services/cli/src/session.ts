@@ -32,15 +32,29 @@ export interface Session {
   signal: AbortSignal;
 }
 
-export async function openSession(command: Command, world: World): Promise<Session> {
+/** What a verb works with that may need no gateway. */
+export interface Place {
+  terminal: Terminal;
+  json: boolean;
+  signal: AbortSignal;
+  world: World;
+  /** Finds the gateway and the key. */
+  connect(): Promise<Session>;
+}
+
+export function openPlace(command: Command, world: World): Place {
   const options = command.optsWithGlobals<GlobalOptions>();
-  const terminal = new Terminal(world, world.env);
-  const credentials = await findCredentials(options, world.env, world.cwd);
-  const client = makeClient(
-    credentials,
-    options.verbose ? (trace) => terminal.talk(httpLine(trace)) : undefined,
-  );
-  return { client, credentials, terminal, json: options.output === 'json', signal: world.signal };
+  const common = {
+    terminal: new Terminal(world, world.env),
+    json: options.output === 'json',
+    signal: world.signal,
+  };
+  const connect = async (): Promise<Session> => {
+    const credentials = await findCredentials(options, world.env, world.cwd);
+    const onHttp = (trace: HttpTrace): void => common.terminal.talk(httpLine(trace));
+    return { ...common, credentials, client: makeClient(credentials, options.verbose ? onHttp : undefined) };
+  };
+  return { ...common, world, connect };
 }
 
 function makeClient(

@@ -27,6 +27,15 @@ export class Terminal {
     if (!this.#streams.stdout.write(`${line}\n`)) await once(this.#streams.stdout, 'drain');
   }
 
+  /** Bytes that are no text. Waits when the reader is slow. */
+  async answerBytes(bytes: Uint8Array): Promise<void> {
+    if (!this.#streams.stdout.write(bytes)) await once(this.#streams.stdout, 'drain');
+  }
+
+  get answersToPerson(): boolean {
+    return Boolean(this.#streams.stdout.isTTY);
+  }
+
   talk(line: string): void {
     this.#clear();
     this.#streams.stderr.write(`${line}\n`);

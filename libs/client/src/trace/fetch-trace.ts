@@ -4,15 +4,15 @@ import type { Call, HttpTransport } from '../http-transport.ts';
 const SILENCE_MS = 30_000;
 
 /** The bytes of an answer as they come. Throws UnreachableError when they stop before the end. */
-export async function* fetchBytes(transport: HttpTransport, call: Call): AsyncGenerator<Uint8Array> {
+export async function* fetchBytes(transport: HttpTransport, call: Call): AsyncGenerator<Uint8Array, void> {
   const { body } = await transport.stream(call);
   if (body === null) return;
   const reader = body.getReader();
   try {
     for (;;) {
-      const { value, done } = await inTime(reader.read());
-      if (done) return;
-      yield value;
+      const next = await inTime(reader.read());
+      if (next.done) return;
+      yield next.value;
     }
   } catch (cause) {
     call.signal?.throwIfAborted();

@@ -11,10 +11,10 @@ export async function* unpacked(chunks: AsyncIterable<Uint8Array>): AsyncGenerat
   try {
     const head: Uint8Array[] = [];
     for (let length = 0; length < 2;) {
-      const { value, done } = await source.next();
-      if (done) break;
-      head.push(value);
-      length += value.length;
+      const next = await source.next();
+      if (next.done) break;
+      head.push(next.value);
+      length += next.value.length;
     }
     const isGzip = byteAt(head, 0) === 0x1f && byteAt(head, 1) === 0x8b;
     const whole = continued(head, source);
@@ -47,9 +47,9 @@ async function* gunzipped(packed: AsyncGenerator<Uint8Array>): AsyncGenerator<Ui
   const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull: async (controller) => {
       try {
-        const { value, done } = await packed.next();
-        if (done) controller.close();
-        else controller.enqueue(new Uint8Array(value));
+        const next = await packed.next();
+        if (next.done) controller.close();
+        else controller.enqueue(new Uint8Array(next.value));
       } catch (error) {
         failure = { error };
         controller.error(error);
@@ -59,9 +59,9 @@ async function* gunzipped(packed: AsyncGenerator<Uint8Array>): AsyncGenerator<Ui
   const reader = source.pipeThrough(new DecompressionStream('gzip')).getReader();
   try {
     for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      yield value;
+      const next = await reader.read();
+      if (next.done) return;
+      yield next.value;
     }
   } catch (cause) {
     if (failure) throw failure.error;

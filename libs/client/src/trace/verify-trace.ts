@@ -27,7 +27,10 @@ export interface VerifiedTrace {
 export interface TraceEvent {
   seq: number;
   digest: string;
+  /** The stored line. */
   line: Uint8Array;
+  /** Byte, after unpacking, at which it begins. */
+  offset: number;
 }
 
 /**
@@ -82,7 +85,7 @@ class Checking {
     if (record.seq !== seq)
       throw broken('out_of_order', seq, line.offset, `in its place is event ${record.seq}`);
     await this.#takeEvent(record, line.offset);
-    return { seq, digest: this.#chain.digest, line: record.line };
+    return { seq, digest: this.#chain.digest, line: record.line, offset: line.offset };
   }
 
   finish(): VerifiedTrace {
