@@ -71,7 +71,9 @@ export class ServiceProcess {
         (chunk: Buffer) => (this.#output = (this.#output + chunk.toString()).slice(-100_000)),
       );
     child.once('exit', (code, signal) => {
-      if (this.#child === child && !this.#ending) this.#unexpected.push(String(code ?? signal));
+      if (this.#child !== child || this.#ending) return;
+      this.#unexpected.push(String(code ?? signal));
+      console.error(`${this.name} has ended by itself (${code ?? signal}):\n${this.#output.slice(-2_000)}`);
     });
     this.#child = child;
     if (child.pid !== undefined) this.#watchdog = tieToThisProcess(child.pid);
