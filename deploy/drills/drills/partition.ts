@@ -1,11 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { waitFor } from '@runledger/testkit';
-import { startCell } from '../cell.ts';
+import { type Cell, startCell } from '../cell.ts';
+import type { Cleanup } from '../cleanup.ts';
 import type { Drill } from '../drill.ts';
-import { Load, Pressure } from '../load.ts';
+import { EffectsFile } from '../effects-file.ts';
+import { Load, MIX, Pressure } from '../load.ts';
 import { LogAudit } from '../log-audit.ts';
 import { Namespace } from '../namespace.ts';
 import { startsUntil } from '../probe.ts';
+import { mixedWith, People } from '../people.ts';
 import { Relay } from '../relay.ts';
 import { allEnded, checkLog, checkSuccess, checkViews } from '../verdict.ts';
 import { inFlight } from './services.ts';
@@ -23,31 +26,19 @@ export const partition: Drill = {
   needs: ['namespaces'],
   async run({ cleanup, figures, say, long }) {
     const lengths = long ? [5_000, 30_000, 120_000] : [5_000, 5_000];
-    const namespace = await Namespace.make(cleanup);
-    const relays: Relay[] = [];
-    const through = async (service: string, url: string): Promise<string> => {
-      const relay = await Relay.to(
-        cleanup,
-        Number(new URL(url).port),
-        service === 'gateway' ? '127.0.0.1' : namespace.outside,
-      );
-      if (service === 'gateway') relays.push(relay);
-      return relay.url;
-    };
-    const cell = await startCell(cleanup, {
-      through,
-      placement: (service) =>
-        service === 'gateway' ? {} : { namespace: namespace.name, host: namespace.inside },
+    const { cell, namespace, relays, effects, load } = await startApart(cleanup);
+    const people = await People.on(cell, cleanup, effects);
+    const audit = new LogAudit(cell.broker, people.take);
+    people.work(cell, audit);
+    const pressure = new Pressure(load, 20, async () => inFlight(await audit.read()), {
+      jobs: mixedWith(MIX),
     });
-    const load = await Load.on(cell);
-    cleanup.add('load', () => load.stop());
-    const audit = new LogAudit(cell.broker);
-    const pressure = new Pressure(load, 20, async () => inFlight(await audit.read()));
     await pressure.begin();
     const recoveries: number[] = [];
     let early = 0;
     for (const ms of lengths) {
       await pause(2_000);
+      people.fault();
       await namespace.pull();
       for (const relay of relays) relay.freeze();
       const until = performance.now() + ms;
@@ -77,8 +68,43 @@ export const partition: Drill = {
       's',
     );
     figures.none('exits that nobody asked for', cell.unexpectedExits);
+    await people.check(figures);
     checkLog(figures, audit, load);
     checkSuccess(figures, audit);
     await checkViews(figures, cell, audit);
   },
 };
+
+interface Apart {
+  cell: Cell;
+  namespace: Namespace;
+  /** Of the gateway, which is asked from outside of the namespace. */
+  relays: Relay[];
+  effects: EffectsFile;
+  load: Load;
+}
+
+/** A cell whose services, but for the gateway, reach the broker over a cable of their own. */
+async function startApart(cleanup: Cleanup): Promise<Apart> {
+  const namespace = await Namespace.make(cleanup);
+  const relays: Relay[] = [];
+  const through = async (service: string, url: string): Promise<string> => {
+    const relay = await Relay.to(
+      cleanup,
+      Number(new URL(url).port),
+      service === 'gateway' ? '127.0.0.1' : namespace.outside,
+    );
+    if (service === 'gateway') relays.push(relay);
+    return relay.url;
+  };
+  const effects = await EffectsFile.make(cleanup);
+  const cell = await startCell(cleanup, {
+    through,
+    env: { RUNLEDGER_EFFECTS_FILE: effects.path },
+    placement: (service) =>
+      service === 'gateway' ? {} : { namespace: namespace.name, host: namespace.inside },
+  });
+  const load = await Load.on(cell);
+  cleanup.add('load', () => load.stop());
+  return { cell, namespace, relays, effects, load };
+}

@@ -2,8 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { waitFor } from '@runledger/testkit';
 import { type Cell, LEASE_S, startCell } from '../cell.ts';
 import type { Drill, DrillContext } from '../drill.ts';
-import { Load, Pressure } from '../load.ts';
+import { EffectsFile } from '../effects-file.ts';
+import { Load, MIX, Pressure } from '../load.ts';
 import { LogAudit } from '../log-audit.ts';
+import { mixedWith, People } from '../people.ts';
 import { allEnded, checkLog, checkSuccess, checkViews, share, spread } from '../verdict.ts';
 
 const IN_FLIGHT = 50;
@@ -19,17 +21,27 @@ export const services: Drill = {
   name: 'services',
   rows: '1',
   r3: 'too',
-  title: 'kill -9 of service processes and the broker in turn, with 50 runs in flight',
+  title:
+    'kill -9 of service processes and the broker in turn, with 50 runs in flight, trees, money and parked runs among them',
   async run(context) {
     const { cleanup, figures, say } = context;
-    const cell = await startCell(cleanup, { r3: context.r3, replicas: { 'agent-executor': 2 } });
+    const effects = await EffectsFile.make(cleanup);
+    const cell = await startCell(cleanup, {
+      r3: context.r3,
+      replicas: { 'agent-executor': 2 },
+      env: { RUNLEDGER_EFFECTS_FILE: effects.path },
+    });
+    const people = await People.on(cell, cleanup, effects);
     const load = await Load.on(cell);
     cleanup.add('load', () => load.stop());
-    const audit = new LogAudit(cell.broker);
-    const pressure = new Pressure(load, IN_FLIGHT + 15, async () => inFlight(await audit.read()));
+    const audit = new LogAudit(cell.broker, people.take);
+    people.work(cell, audit);
+    const pressure = new Pressure(load, IN_FLIGHT + 15, async () => inFlight(await audit.read()), {
+      jobs: mixedWith(MIX),
+    });
     await pressure.begin();
     say(`${IN_FLIGHT} runs are in flight`);
-    const recoveries = await killInTurn(context, cell, pressure);
+    const recoveries = await killInTurn(context, cell, pressure, people);
     await pressure.stop();
     await allEnded(figures, audit, 180_000);
     await load.observersDone(60_000);
@@ -41,6 +53,7 @@ export const services: Drill = {
     figures.atMost('its p99', share(silences, 0.99) / 1_000, LEASE_S + 15, 's');
     figures.tell('lease', `${LEASE_S} s`);
     figures.none('exits that nobody asked for', cell.unexpectedExits);
+    await people.check(figures);
     checkLog(figures, audit, load);
     checkSuccess(figures, audit);
     await checkViews(figures, cell, audit);
@@ -54,6 +67,7 @@ async function killInTurn(
   { say, figures, long }: DrillContext,
   cell: Cell,
   pressure: Pressure,
+  people: People,
 ): Promise<number[]> {
   const kills = long ? 100 : 20;
   let fewest = Infinity;
@@ -65,6 +79,7 @@ async function killInTurn(
     if (victim === undefined) throw new Error('nobody to kill');
     await pause(500 + Math.random() * 1_000);
     fewest = Math.min(fewest, await pressure.atLeast(IN_FLIGHT));
+    people.fault();
     const begun = performance.now();
     await victim.replace();
     recoveries.push(performance.now() - begun);
