@@ -1,10 +1,11 @@
 export * from './port.ts';
 export { codeHostCommand } from './code-host-command.ts';
+export { MAX_FRAME_BYTES } from './frame-size.ts';
+export { type GroupLimits } from './group-watch.ts';
 export { AgentProcess, type Exit, type ProcessOptions } from './process-runtime.ts';
 export {
   encodeFrame,
   LineSplitter,
-  MAX_FRAME_BYTES,
   parseUpFrame,
   PROTOCOL_VERSION,
   ProtocolViolation,

@@ -1,9 +1,11 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { FOLDER_PREFIX } from './agent-folder.ts';
+import { groupWatch, type GroupLimits } from './group-watch.ts';
 import {
   encodeFrame,
   LineSplitter,
@@ -17,6 +19,12 @@ const STDERR_KEPT = 2_000;
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 /** How long pipes may stay open once the process itself has ended. */
 const PIPE_GRACE_MS = 1_000;
+
+/** Behind the executor, which must keep its leases whatever agents do. */
+const NICE = 5;
+/** When memory is short, the kernel ends agents first. */
+const OOM_SCORE = '1000';
+const LIMITS: GroupLimits = { bytes: 1024 * 1024 * 1024, processes: 64 };
 
 /** What may be sent before the process has to read. */
 const UNREAD_BYTES = 4 * 1024 * 1024;
@@ -35,6 +43,8 @@ export interface ProcessOptions {
   env: Record<string, string>;
   /** Bytes of stdout in all; default 256 MiB. */
   maxOutputBytes?: number;
+  /** Of its process group; default 1 GiB of memory and 64 processes. It is killed beyond. */
+  limits?: GroupLimits;
 }
 
 /**
@@ -46,12 +56,22 @@ export class AgentProcess {
   readonly exited: Promise<Exit>;
   #stderr = Buffer.alloc(0);
   #ended = false;
+  #breach: string | undefined;
+  readonly #unwatch: () => void;
 
   private constructor(
     private readonly child: ChildProcessByStdio<Writable, Readable, Readable>,
     readonly folder: string,
     private readonly maxOutputBytes: number,
+    limits: GroupLimits,
   ) {
+    this.#unwatch =
+      child.pid === undefined
+        ? () => undefined
+        : groupWatch.add(child.pid, limits, (breach) => {
+            this.#breach = breach;
+            this.kill();
+          });
     child.stdin.on('error', () => undefined);
     child.stderr.on('data', (chunk: Buffer) => this.#keepStderr(chunk));
     const exit = new Promise<Exit>((resolve) => {
@@ -65,6 +85,7 @@ export class AgentProcess {
     command,
     env,
     maxOutputBytes = MAX_OUTPUT_BYTES,
+    limits = LIMITS,
   }: ProcessOptions): Promise<AgentProcess> {
     const [program, ...args] = command;
     if (!program) throw new RangeError('a command has at least its program');
@@ -81,11 +102,22 @@ export class AgentProcess {
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    return new AgentProcess(child, folder, maxOutputBytes);
+    if (child.pid !== undefined) giveWay(child.pid);
+    return new AgentProcess(child, folder, maxOutputBytes, limits);
   }
 
   get alive(): boolean {
     return !this.#ended;
+  }
+
+  /** Of the process, and of its group; 0 when it could not be started. */
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** What it was killed for using too much of. */
+  get breach(): string | undefined {
+    return this.#breach;
   }
 
   /** Writes one frame. A process that is gone hears nothing, and its exit says so. */
@@ -126,7 +158,9 @@ export class AgentProcess {
       if (this.#ended && !(error instanceof ProtocolViolation)) return;
       throw error;
     }
-    if (lines.pending > 0) throw new ProtocolViolation('cut_frame', 'the last frame has no line feed');
+    // What was ended from here may have been in the middle of a word.
+    if (lines.pending > 0 && this.#breach === undefined)
+      throw new ProtocolViolation('cut_frame', 'the last frame has no line feed');
   }
 
   /** The last 2,000 characters of stderr. */
@@ -166,6 +200,7 @@ export class AgentProcess {
 
   /** What the process left behind: its own children, and its folder. */
   async #cleanUp(): Promise<void> {
+    this.#unwatch();
     this.#signal('SIGKILL');
     this.#ended = true;
     const timer = setTimeout(() => {
@@ -175,5 +210,15 @@ export class AgentProcess {
     timer.unref();
     this.child.stdin.destroy();
     await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** As far as this machine lets us: it may not know it, and the process may have ended already. */
+function giveWay(pid: number): void {
+  try {
+    setPriority(pid, NICE);
+    writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_SCORE);
+  } catch {
+    // It runs as any other process.
   }
 }

@@ -2,11 +2,10 @@
  * The harness protocol: one JSON object per line, LF only, UTF-8. Down (to the agent) on its stdin, up on its stdout.
  * The parser is strict: an agent that breaks the protocol fails, it is not guessed at.
  */
+import { MAX_FRAME_BYTES } from './frame-size.ts';
 import type { JsonValue } from './port.ts';
 
 export const PROTOCOL_VERSION = 1;
-/** One frame, without its line feed. */
-export const MAX_FRAME_BYTES = 1024 * 1024;
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 const SOURCES = ['agent', 'stdout', 'stderr'] as const;

@@ -1,5 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { groupsUse } from '../src/group-watch.ts';
 import { AgentProcess, codeHostCommand, type UpFrame } from '../src/index.ts';
 
 async function all(child: AgentProcess): Promise<UpFrame[]> {
@@ -95,5 +98,44 @@ describe('the host of code agents', () => {
         error: expect.objectContaining({ message: expect.stringContaining('lost') }),
       }),
     ]);
+  });
+});
+
+describe('the limits of a process group', () => {
+  const limits = { bytes: 150 * 1024 * 1024, processes: 8 };
+  const node = (script: string): string[] => [process.execPath, '-e', script];
+
+  it('memory beside the heap counts, and goes beyond it once', async () => {
+    const hog = 'const kept = []; setInterval(() => kept.push(Buffer.alloc(1e7, 1)), 20);';
+    const child = await AgentProcess.start({ command: node(hog), env: {}, limits });
+    expect(await child.exited).toMatchObject({ signal: 'SIGKILL' });
+    expect(child.breach).toBe('it used more than 150 MiB of memory');
+  });
+
+  it('memory of all its processes is one sum', async () => {
+    const part = 'globalThis.kept = Buffer.alloc(6e7, 1); setInterval(() => {}, 1000);';
+    const hog = `for (let i = 0; i < 3; i += 1) require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(part)}]); setInterval(() => {}, 1000);`;
+    const child = await AgentProcess.start({ command: node(hog), env: {}, limits });
+    await child.exited;
+    expect(child.breach).toBe('it used more than 150 MiB of memory');
+  });
+
+  it('a program that starts itself again and again is ended with all that it started', async () => {
+    const bomb =
+      'sh -c "sleep 60 & sleep 60 & sleep 60 & sleep 60 & sleep 60 & wait" & sh -c "sleep 60 & sleep 60 & sleep 60 & sleep 60 & wait" & wait';
+    const child = await AgentProcess.start({ command: ['/bin/sh', '-c', bomb], env: {}, limits });
+    const group = child.pid;
+    await child.exited;
+    expect(child.breach).toBe('it had more than 8 processes');
+    while (groupsUse(new Set([group])).has(group)) await pause(20);
+  });
+
+  it('is behind its executor for the processor, and before it when memory is short', async () => {
+    const child = await AgentProcess.start({ command: node('setInterval(() => {}, 1000)'), env: {} });
+    expect(getPriority(child.pid)).toBe(5);
+    expect(readFileSync(`/proc/${child.pid}/oom_score_adj`, 'utf8').trim()).toBe('1000');
+    child.kill();
+    await child.exited;
+    expect(child.breach).toBeUndefined();
   });
 });

@@ -57,6 +57,9 @@ export interface Settings {
   modelTimeoutS?: number;
   modelSilenceS?: number;
   modelReplyMib?: number;
+  /** `RUNLEDGER_AGENT_MEMORY_MIB`, `_PROCESSES`: of the process group of one agent; absent: the executor's own. */
+  agentMemoryMib?: number;
+  agentProcesses?: number;
 }
 
 /** What every service's modules are given. */

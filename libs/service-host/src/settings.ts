@@ -52,6 +52,8 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     modelTimeoutS: read.whole('RUNLEDGER_MODEL_TIMEOUT_S', 900, 1, 86_400),
     modelSilenceS: read.whole('RUNLEDGER_MODEL_SILENCE_S', 240, 1, 290),
     modelReplyMib: read.whole('RUNLEDGER_MODEL_REPLY_MIB', 64, 1, 1_024),
+    agentMemoryMib: read.whole('RUNLEDGER_AGENT_MEMORY_MIB', 1_024, 128, 1_048_576),
+    agentProcesses: read.whole('RUNLEDGER_AGENT_PROCESSES', 64, 1, 10_000),
     logLevel: read.choice('RUNLEDGER_LOG', LOG_LEVELS, 'info'),
     profile,
     ...(mongodbUrl ? { mongodbUrl } : {}),

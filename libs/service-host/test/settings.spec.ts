@@ -30,6 +30,8 @@ describe('settings', () => {
       modelTimeoutS: 900,
       modelSilenceS: 240,
       modelReplyMib: 64,
+      agentMemoryMib: 1_024,
+      agentProcesses: 64,
       logLevel: 'info',
       profile: 'local',
     });

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { MAX_FRAME_BYTES } from '../frame-size.ts';
 import type { CallMethod, DownFrame, UpFrame } from '../protocol.ts';
 import type { JsonValue } from '../port.ts';
 
@@ -45,13 +46,25 @@ export class Channel {
     const id = String(++this.#calls);
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.send({ type: 'call', id, method, params });
+      try {
+        this.send({ type: 'call', id, method, params });
+      } catch (error) {
+        this.#waiting.delete(id);
+        throw error;
+      }
     });
   }
 
-  /** Synchronous, so that what was said before a crash has been said. */
+  /** Synchronous, so that what was said before a crash has been said. Throws CallRefused `value_too_large`. */
   send(frame: UpFrame): void {
     let bytes = Buffer.from(JSON.stringify(frame) + '\n');
+    if (bytes.length > MAX_FRAME_BYTES) {
+      const what = frame.type === 'call' ? `the arguments of ${frame.method}` : `a ${frame.type}`;
+      throw new CallRefused(
+        'value_too_large',
+        `${what}: ${bytes.length} bytes are more than ${MAX_FRAME_BYTES}`,
+      );
+    }
     while (bytes.length > 0) {
       try {
         bytes = bytes.subarray(writeSync(STDOUT, bytes));

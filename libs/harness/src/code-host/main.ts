@@ -8,7 +8,7 @@ import type { JsonValue } from '../port.ts';
 import type { StartFrame } from '../protocol.ts';
 import { FOLDER_PREFIX } from '../agent-folder.ts';
 import { CallRefused, Channel } from './channel.ts';
-import { toolsFor, type AgentTools } from './tools.ts';
+import { cutLine, toolsFor, type AgentTools } from './tools.ts';
 
 const STACK_SHOWN = 4_000;
 const channel = new Channel();
@@ -29,11 +29,12 @@ function captureOutput(): void {
   ][]) {
     const source = level === 'warn' || level === 'error' ? 'stderr' : 'stdout';
     console[name] = (...args: unknown[]) =>
-      channel.send({ type: 'event', event: 'log', level, source, message: format(...args) });
+      channel.send({ type: 'event', event: 'log', level, source, message: cutLine(format(...args)) });
   }
   const write = (source: 'stdout' | 'stderr') => (chunk: unknown) => {
     const message = typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString('utf8');
-    channel.send({ type: 'event', event: 'log', level: 'info', source, message: message.replace(/\n$/, '') });
+    const line = cutLine(message.replace(/\n$/, ''));
+    channel.send({ type: 'event', event: 'log', level: 'info', source, message: line });
     return true;
   };
   process.stdout.write = write('stdout');
@@ -62,8 +63,13 @@ async function load(code: string): Promise<(input: JsonValue, tools: AgentTools)
 }
 
 function finish(outcome: { value: JsonValue } | { error: unknown }): void {
-  if ('value' in outcome) channel.send({ type: 'result', ok: true, value: outcome.value });
-  else channel.send({ type: 'result', ok: false, error: describe(outcome.error) });
+  try {
+    if ('value' in outcome) channel.send({ type: 'result', ok: true, value: outcome.value });
+    else channel.send({ type: 'result', ok: false, error: describe(outcome.error) });
+  } catch (error) {
+    // A value that is too large, or that JSON has no form for.
+    channel.send({ type: 'result', ok: false, error: describe(error) });
+  }
   process.exit(0);
 }
 

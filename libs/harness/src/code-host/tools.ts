@@ -1,6 +1,10 @@
 import type { JsonValue, ModelAnswer, ModelCall } from '../port.ts';
 import type { Channel } from './channel.ts';
 
+/** Longer than what an event keeps of a line. */
+const LINE_SHOWN = 64 * 1024;
+export const cutLine = (line: string): string => line.slice(0, LINE_SHOWN);
+
 type Level = 'debug' | 'info' | 'warn' | 'error';
 
 /** What a `code` agent is given beside its input. */
@@ -60,9 +64,20 @@ export function toolsFor(
       list: (namespace, prefix = '') => channel.call('data', { op: 'list', namespace, prefix }),
     },
     log: (message, level = 'info') =>
-      channel.send({ type: 'event', event: 'log', level, source: 'agent', message: String(message) }),
+      channel.send({
+        type: 'event',
+        event: 'log',
+        level,
+        source: 'agent',
+        message: cutLine(String(message)),
+      }),
     milestone: (name, detail = '') =>
-      channel.send({ type: 'event', event: 'milestone', name: String(name), detail: String(detail) }),
+      channel.send({
+        type: 'event',
+        event: 'milestone',
+        name: cutLine(String(name)),
+        detail: cutLine(String(detail)),
+      }),
     now: async () => (await channel.call('now', {})) as number,
     random: async () => (await channel.call('random', {})) as number,
   };

@@ -1,4 +1,4 @@
-import type { AgentKind, Harness, ModelAnswer, ModelCall } from '@runledger/harness';
+import type { AgentKind, GroupLimits, Harness, ModelAnswer, ModelCall } from '@runledger/harness';
 import { builtinHarness } from './builtin/builtin-harness.ts';
 import { CodeHarness, ProcessHarness } from './child/child-harnesses.ts';
 import { WarmPool } from './child/warm-pool.ts';
@@ -7,19 +7,32 @@ import { Models, type ModelScope, type ModelSettings } from '../models/models.ts
 
 const WARM_HOSTS = 1;
 
+export interface EngineSettings extends ModelSettings {
+  agentMemoryMib?: number;
+  agentProcesses?: number;
+}
+
+/** Of the process group of one agent. */
+const limitsOf = ({ agentMemoryMib = 1_024, agentProcesses = 64 }: EngineSettings): GroupLimits => ({
+  bytes: agentMemoryMib * 1024 * 1024,
+  processes: agentProcesses,
+});
+
 /** Every engine of this process, and what they keep open. */
 export class Engines {
   readonly #harnesses: Map<AgentKind, Harness>;
   readonly #models: Models;
-  readonly #pool = new WarmPool(WARM_HOSTS);
+  readonly #pool: WarmPool;
 
-  constructor(settings: ModelSettings) {
+  constructor(settings: EngineSettings) {
+    const limits = limitsOf(settings);
+    this.#pool = new WarmPool(WARM_HOSTS, limits);
     this.#models = new Models(settings);
     const all: Harness[] = [
       new LlmHarness(this.#models),
       builtinHarness,
       new CodeHarness(this.#pool),
-      new ProcessHarness(),
+      new ProcessHarness(limits),
     ];
     this.#harnesses = new Map(all.map((harness) => [harness.engine, harness]));
   }

@@ -19,6 +19,15 @@ export function exitFailure(exit: Exit, hasResult: boolean, child: AgentProcess)
     );
   if (exit.code !== null && exit.code !== 0)
     return failed('agent_exit', `it exited with code ${exit.code}${printed(child)}`);
+  if (child.breach !== undefined)
+    return new AgentFailed({
+      code: 'agent_over_limit',
+      category: 'limit',
+      title: 'The agent’s process used more than it may',
+      detail: `${child.breach}, and was ended${printed(child)}`,
+      remedy: 'Let the agent do with less, or raise RUNLEDGER_AGENT_MEMORY_MIB or RUNLEDGER_AGENT_PROCESSES.',
+      retryable: false,
+    });
   // A process that had given its result and would not go was ended from here.
   if (hasResult) return undefined;
   if (exit.signal) return failed('agent_killed', `it was ended by ${exit.signal}${printed(child)}`);

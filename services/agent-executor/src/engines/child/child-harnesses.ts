@@ -2,6 +2,7 @@ import {
   AgentFailed,
   AgentProcess,
   PROTOCOL_VERSION,
+  type GroupLimits,
   type Harness,
   type HarnessContext,
   type JsonValue,
@@ -27,10 +28,12 @@ export class CodeHarness implements Harness {
 export class ProcessHarness implements Harness {
   readonly engine = 'process';
 
+  constructor(private readonly limits: GroupLimits) {}
+
   async run(context: HarnessContext): Promise<JsonValue> {
     const command = context.agent.command ?? [];
     if (command.length === 0) throw incomplete('"command" is missing: the program and its arguments');
-    const child = await AgentProcess.start({ command, env: context.env });
+    const child = await AgentProcess.start({ command, env: context.env, limits: this.limits });
     return new Conversation(child, context).run(startFrame(context));
   }
 }

@@ -1,4 +1,4 @@
-import { AgentProcess, codeHostCommand } from '@runledger/harness';
+import { AgentProcess, codeHostCommand, type GroupLimits } from '@runledger/harness';
 
 /**
  * Hosts of `code` agents that are started ahead, because starting one takes longer than most calls. Each is used for
@@ -8,14 +8,17 @@ export class WarmPool {
   #ready: Promise<AgentProcess>[] = [];
   #closed = false;
 
-  constructor(private readonly size: number) {}
+  constructor(
+    private readonly size: number,
+    private readonly limits: GroupLimits,
+  ) {}
 
   /** A host that waits for its start frame. */
   async take(): Promise<AgentProcess> {
     const ready = await this.#ready.shift();
     this.#refill();
     if (ready?.alive) return ready;
-    return startHost();
+    return this.#start();
   }
 
   async close(): Promise<void> {
@@ -29,13 +32,15 @@ export class WarmPool {
 
   #refill(): void {
     while (!this.#closed && this.#ready.length < this.size) {
-      const child = startHost();
+      const child = this.#start();
       child.catch(() => undefined);
       this.#ready.push(child);
     }
   }
-}
 
-function startHost(): Promise<AgentProcess> {
-  return AgentProcess.start({ command: codeHostCommand(), env: {} });
+  /** Half of the memory is for values of the program: what it keeps beside them must find room too. */
+  #start(): Promise<AgentProcess> {
+    const heapMib = Math.floor(this.limits.bytes / 2 ** 21);
+    return AgentProcess.start({ command: codeHostCommand(heapMib), env: {}, limits: this.limits });
+  }
 }

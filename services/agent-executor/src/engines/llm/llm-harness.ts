@@ -16,6 +16,8 @@ import {
 } from './transcript.ts';
 
 const MAX_TURNS = 200;
+/** Calls of one turn that are made at once. */
+const PARALLEL_CALLS = 64;
 
 /**
  * Turns of one model: a call, then its tools, until it calls none. Its state is the transcript, rebuilt from finished
@@ -40,7 +42,10 @@ export class LlmHarness implements Harness {
       messages.push(message);
       const calls = toolCallsOf(message);
       if (calls.length === 0) return resultOf(context, textOf(message));
-      messages.push(...(await allSettled(calls.map((call) => callTool(context, turn, call)))));
+      for (let at = 0; at < calls.length; at += PARALLEL_CALLS) {
+        const some = calls.slice(at, at + PARALLEL_CALLS);
+        messages.push(...(await allSettled(some.map((call) => callTool(context, turn, call)))));
+      }
     }
   }
 
