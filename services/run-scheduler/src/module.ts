@@ -8,7 +8,9 @@ import { DueConsumer } from './consumers/due.ts';
 import { RunsConsumer } from './consumers/runs.ts';
 import { SchedulesConsumer } from './consumers/schedules.ts';
 import { Reactions } from './reactions/reactions.ts';
+import { LostTimersSweep } from './schedules/lost-timers.ts';
 import { Schedules } from './schedules/schedules.ts';
+import { readScheduleSweepMs } from './schedules/sweep-settings.ts';
 
 @Module({
   controllers: [DueConsumer, RunsConsumer, SchedulesConsumer],
@@ -22,6 +24,15 @@ import { Schedules } from './schedules/schedules.ts';
       provide: Schedules,
       inject: [SERVICE_CONTEXT],
       useFactory: ({ runLog, broker }: ServiceContext) => new Schedules(broker, runLog),
+    },
+    {
+      provide: LostTimersSweep,
+      inject: [SERVICE_CONTEXT, Schedules],
+      useFactory: ({ broker, logger }: ServiceContext, schedules: Schedules) =>
+        new LostTimersSweep(
+          { broker, logger, arm: (address) => schedules.arm(address) },
+          readScheduleSweepMs(),
+        ),
     },
     {
       provide: QueuePositions,
@@ -50,19 +61,22 @@ class SchedulerModule implements OnApplicationBootstrap, OnApplicationShutdown {
     @Inject(SERVICE_CONTEXT) private readonly context: ServiceContext,
     @Inject(Admission) private readonly admission: Admission,
     @Inject(QueuePositions) private readonly positions: QueuePositions,
+    @Inject(LostTimersSweep) private readonly lostTimers: LostTimersSweep,
   ) {}
 
   /** Not awaited: the first commits may be admitted while old grants are checked. */
   onApplicationBootstrap(): void {
     this.admission.open();
+    this.lostTimers.start();
     repairGrants(this.context, this.admission).catch((error: unknown) =>
       this.context.logger.warn({ event: 'scheduler.repair.failed', reason: String(error) }),
     );
   }
 
-  onApplicationShutdown(): void {
+  async onApplicationShutdown(): Promise<void> {
     this.admission.close();
     this.positions.close();
+    await this.lostTimers.stop();
   }
 }
 

@@ -18,7 +18,7 @@ export class SchedulesConsumer {
     ackWaitMs: 30_000,
     maxAckPending: 1_000,
   })
-  handle({ data }: Delivery<ScheduleAddress>): Promise<void> {
-    return this.schedules.arm(data);
+  async handle({ data }: Delivery<ScheduleAddress>): Promise<void> {
+    await this.schedules.arm(data);
   }
 }

@@ -42,31 +42,37 @@ export class Schedules {
     private readonly runLog: RunLog,
   ) {}
 
-  /** Sets the timer of the next due time, where there is one. */
-  async arm(address: ScheduleAddress): Promise<void> {
+  /** Sets the timer of the next due time; false: there is none. */
+  async arm(address: ScheduleAddress): Promise<boolean> {
     const known = await this.#read(address);
-    if (known) await this.#arm(known);
-    else
-      await (await this.#bucket('schedules')).purge(scheduleStateKey(address.tenant_id, address.schedule_id));
+    if (known) return this.#arm(known);
+    const key = scheduleStateKey(address.tenant_id, address.schedule_id);
+    const bucket = await this.#bucket('schedules');
+    if ((await bucket.get(key))?.operation === 'PUT') await bucket.purge(key);
+    return false;
   }
 
   async fire(address: ScheduleAddress, timer: ScheduleTimer): Promise<void> {
     const known = await this.#read(address);
     if (!known?.schedule.enabled || known.revision !== timer.revision) return;
     const dueAt = Date.parse(timer.due_at);
-    if (known.state && Date.parse(known.state.due_at) >= dueAt) return this.#arm(known);
+    if (known.state && Date.parse(known.state.due_at) >= dueAt) {
+      await this.#arm(known);
+      return;
+    }
     const state = await this.#handle(known, dueAt);
     const bucket = await this.#bucket('schedules');
     await bucket.put(scheduleStateKey(address.tenant_id, address.schedule_id), JSON.stringify(state));
     await this.#arm({ ...known, state });
   }
 
-  async #arm({ schedule, revision, state }: Known): Promise<void> {
+  async #arm({ schedule, revision, state }: Known): Promise<boolean> {
     const due = schedule.enabled ? nextDue(schedule, state) : undefined;
-    if (due === undefined) return;
+    if (due === undefined) return false;
     const { tenant_id, schedule_id } = schedule;
     const due_at = new Date(due).toISOString();
     await setScheduleTimer(this.broker, tenant_id, schedule_id, { due_at, revision });
+    return true;
   }
 
   async #handle({ schedule, state }: Known, dueAt: number): Promise<ScheduleState> {
