@@ -472,7 +472,7 @@ export interface paths {
         };
         /**
          * Every event after a cursor as SSE: replay, then live, closed after the last event of an ended run
-         * @description `id` is the number of the event, `data` its stored line, byte for byte the same for everyone and every time.
+         * @description `id` is the number of the event, `data` its stored line, byte for byte the same for everyone and every time. With `snapshot=true` and no cursor the first frame is `event: snapshot`: `{seq, run, messages, messages_dropped}` after event `seq`.
          */
         get: operations["streamRun"];
         put?: never;
@@ -3949,6 +3949,7 @@ export interface operations {
             query?: {
                 after?: string;
                 types?: string;
+                snapshot?: "true";
                 format?: "ag-ui";
             };
             header?: {

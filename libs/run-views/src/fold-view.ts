@@ -44,6 +44,10 @@ export function applyCommit(
 export const foldEvents = (events: readonly AnyEvent[]): RunView | undefined =>
   applyCommit(undefined, events, '');
 
+/** Whether an event of this type can change more of a view than its place (`seq`, `last_event_at`, `digest`). */
+export const changesView = (type: string): boolean =>
+  type === 'run.requested' || (Object.hasOwn(FOLDS, type) && FOLDS[type as EventType] !== NOTHING);
+
 export const isEnded = (view: RunView): boolean =>
   view.status === 'success' || view.status === 'error' || view.status === 'stopped';
 

@@ -1,4 +1,4 @@
-export { applyCommit, foldEvents, foldView, isEnded, OPS_LOG_CAP } from './fold-view.ts';
+export { applyCommit, changesView, foldEvents, foldView, isEnded, OPS_LOG_CAP } from './fold-view.ts';
 export { addDecimal } from './money.ts';
 export { placeInView } from './place-in-view.ts';
 export { summarise } from './summarise.ts';

@@ -45,6 +45,7 @@ import { OwnRuns } from './stream/many/own-runs.ts';
 import { OpenStreams } from './stream/open-streams.ts';
 import { RunStreams } from './stream/run-streams.ts';
 import { RunWatcher } from './stream/run-watcher.ts';
+import { SnapshotFrames } from './stream/snapshot/snapshot-frames.ts';
 
 @Module({
   controllers: [...CONTROLLERS],
@@ -94,6 +95,7 @@ import { RunWatcher } from './stream/run-watcher.ts';
     ScheduleKeeper,
     ScheduleRecords,
     Sessions,
+    SnapshotFrames,
     Tombstones,
     Views,
   ],

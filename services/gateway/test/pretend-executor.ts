@@ -1,3 +1,4 @@
+import type { DraftEvent } from '@runledger/run';
 import type { HeldRun, RunAddress, RunLog } from '@runledger/run-log';
 
 /** Appends to a run as its executor would: one `log.written` per call of `say`. */
@@ -21,13 +22,17 @@ export class PretendExecutor {
     return new PretendExecutor(await runLog.hold(address, await runLog.load(address)));
   }
 
-  async say(...messages: string[]): Promise<void> {
-    const refusal = await this.held.record(
-      messages.map((message) => ({
+  say(...messages: string[]): Promise<void> {
+    return this.record(
+      ...messages.map((message): DraftEvent => ({
         type: 'log.written',
         data: { index: (this.#index += 1), level: 'info', source: 'agent', message },
       })),
     );
+  }
+
+  async record(...events: DraftEvent[]): Promise<void> {
+    const refusal = await this.held.record(events);
     if (refusal) throw new Error(refusal.detail);
   }
 

@@ -117,6 +117,29 @@ describe('reading runs', () => {
     });
   });
 
+  it('reads a long run as it was, from anywhere and in any order', async () => {
+    const runId = await startRun();
+    const executor = await PretendExecutor.begin(gateway.runLog, runId);
+    for (let batch = 0; batch < 16; batch += 1)
+      await executor.say(...Array.from({ length: 400 }, (_, at) => `${batch}.${at}`));
+    await executor.succeed('done');
+    const all: string[] = (await read(`/runs/${runId}/events`, { accept: 'application/x-ndjson' })).text
+      .trimEnd()
+      .split('\n');
+    const asked = [all.length, 6_000, 3_001, 3_000, 2_999, 1, 6_399, 402, 403, 5_000, 2_222, all.length - 1];
+    for (const seq of [...asked, ...asked.toReversed()]) {
+      const { cost_usd_exact: _, ...usage } = (foldEvents(all.slice(0, seq).map(decodeEvent)) as RunView)
+        .usage;
+      const wanted = foldEvents(all.slice(0, seq).map(decodeEvent)) as RunView;
+      const digest = chainDigest('', all.slice(0, seq));
+      const { body } = await read(`/runs/${runId}?at=${seq}`);
+      const { queue_position, limits: __, ...shown } = body;
+      expect(queue_position).toBeNull();
+      const { limits: ___, ...expected } = wanted;
+      expect(shown).toEqual({ ...expected, usage, digest });
+    }
+  });
+
   it('has the digest as its ETag and answers 304 to it', async () => {
     const runId = await startRun();
     const first = await read(`/runs/${runId}`);

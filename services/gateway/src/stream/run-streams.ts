@@ -16,6 +16,8 @@ export interface StreamRequest {
   after: number;
   /** Absent: every type. `after` and the ids count all of them. */
   filter: TypeFilter | undefined;
+  /** A frame that comes first. */
+  prelude?: string;
   /** The run as it was when the stream was asked for. */
   stand: Stand;
 }
@@ -34,9 +36,12 @@ export class RunStreams {
     void this.#serve(stream, this.streams.open(stream.caller, request, reply));
   }
 
-  async #serve({ address, after, filter, stand }: StreamRequest, reader: SseReader): Promise<void> {
+  async #serve(
+    { address, after, filter, stand, prelude = '' }: StreamRequest,
+    reader: SseReader,
+  ): Promise<void> {
     try {
-      if (await reader.push(RETRY_LINE))
+      if (await reader.replayPiece(RETRY_LINE + prelude))
         await this.watcher.watch(address, after, stand, new RunSink(reader, filter));
     } catch (error) {
       // The status is already sent: all that can be said is to close, and the reader resumes.

@@ -14,11 +14,16 @@ import { RunPath } from '../runs/run-path.ts';
 import { typeFilterOf } from './commit-frames.ts';
 import { RunStreams } from './run-streams.ts';
 import { RunWatcher } from './run-watcher.ts';
+import { SnapshotFrames } from './snapshot/snapshot-frames.ts';
 import { TypeList } from './type-list.ts';
 
 const StreamQuery = z.strictObject({
   after: z.string().optional(),
   types: TypeList.optional(),
+  snapshot: z
+    .enum(['true'])
+    .optional()
+    .meta({ description: 'Begin with the state of the run as it is, instead of with its first event' }),
   format: z.enum(['ag-ui']).optional().meta({ description: 'AG-UI events instead of our own' }),
 });
 type StreamQuery = z.infer<typeof StreamQuery>;
@@ -29,6 +34,7 @@ export class StreamController {
     @Inject(RunAccess) private readonly access: RunAccess,
     @Inject(RunWatcher) private readonly watcher: RunWatcher,
     @Inject(RunStreams) private readonly streams: RunStreams,
+    @Inject(SnapshotFrames) private readonly snapshots: SnapshotFrames,
     @Inject(AgUiStreams) private readonly agUi: AgUiStreams,
   ) {}
 
@@ -38,7 +44,8 @@ export class StreamController {
     summary:
       'Every event after a cursor as SSE: replay, then live, closed after the last event of an ended run',
     description:
-      '`id` is the number of the event, `data` its stored line, byte for byte the same for everyone and every time.',
+      '`id` is the number of the event, `data` its stored line, byte for byte the same for everyone and every time. ' +
+      'With `snapshot=true` and no cursor the first frame is `event: snapshot`: `{seq, run, messages, messages_dropped}` after event `seq`.',
     tag: 'runs',
     access: ['runs:read', 'runs:read:all'],
     path: RunPath,
@@ -65,6 +72,9 @@ export class StreamController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     if (query.format === 'ag-ui') return this.#agUi(caller, path, query, request, reply);
+    // A browser that reconnects asks for the same address: it goes on where it was.
+    const isJoining = query.snapshot !== undefined && request.headers['last-event-id'] === undefined;
+    if (isJoining) return this.#fromSnapshot(caller, path, query, request, reply);
     const after = cursorOfRequest(request.headers['last-event-id'], query);
     const { address } = await this.access.loadRunFor(caller, path.run_id, 'read');
     const stand = await this.watcher.standOf(address, after);
@@ -76,6 +86,23 @@ export class StreamController {
     this.streams.open({ caller, address, after, filter, stand }, request, reply);
   }
 
+  async #fromSnapshot(
+    caller: Principal,
+    { run_id }: RunPath,
+    query: StreamQuery,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    if (query.after !== undefined)
+      throw invalid([{ in: 'query', pointer: '/after', detail: 'is not for a stream with a snapshot' }]);
+    const { address } = await this.access.loadRunFor(caller, run_id, 'read');
+    const snapshot = await this.snapshots.of(address);
+    const stand = await this.watcher.standOf(address, snapshot.seq);
+    const filter = typeFilterOf(query.types);
+    const stream = { caller, address, after: snapshot.seq, filter, stand, prelude: snapshot.text };
+    this.streams.open(stream, request, reply);
+  }
+
   async #agUi(
     caller: Principal,
     { run_id }: RunPath,
@@ -85,6 +112,8 @@ export class StreamController {
   ): Promise<void> {
     if (query.types !== undefined)
       throw invalid([{ in: 'query', pointer: '/types', detail: 'is not for the format ag-ui' }]);
+    if (query.snapshot !== undefined)
+      throw invalid([{ in: 'query', pointer: '/snapshot', detail: 'is not for the format ag-ui' }]);
     const after = agUiCursorOfRequest(request.headers['last-event-id'], query.after) ?? { seq: 0 };
     const { address } = await this.access.loadRunFor(caller, run_id, 'read');
     await this.agUi.open({ caller, address, after, oneRun: false }, request, reply);

@@ -1,10 +1,9 @@
-import type { RunAddress, RunLog, StoredLine } from '@runledger/run-log';
-import { applyCommit, type RunView } from '@runledger/run-views';
-import { admissionKey, chainDigest, decodeEvent } from '@runledger/wire';
+import type { RunAddress, RunLog } from '@runledger/run-log';
+import type { RunView } from '@runledger/run-views';
+import { admissionKey } from '@runledger/wire';
+import { foldOn } from './fold-on.ts';
 
 const REMEMBERED_RUNS = 256;
-/** Lines per page: enough to be quick, few enough not to keep other requests waiting. */
-const PAGE = 2_000;
 
 interface Folding {
   view: RunView | undefined;
@@ -22,7 +21,7 @@ export class FoldedRuns {
   readonly #runs = new Map<string, Folding>();
 
   constructor(
-    private readonly runLog: Pick<RunLog, 'page'>,
+    private readonly runLog: Pick<RunLog, 'commits'>,
     /** The view in the store, which may be ahead of what this process has folded, or behind. */
     private readonly stored: (address: RunAddress) => Promise<RunView | undefined>,
   ) {}
@@ -63,37 +62,4 @@ export class FoldedRuns {
     if (this.#runs.size > REMEMBERED_RUNS && !oldest.done) this.#runs.delete(oldest.value);
     return folding;
   }
-}
-
-/**
- * The view carried on to the last event that the run has when this begins, or to `upTo`. A run that grows faster than
- * it is folded is not chased.
- */
-export async function foldOn(
-  runLog: Pick<RunLog, 'page'>,
-  address: RunAddress,
-  start: RunView | undefined,
-  upTo = Infinity,
-): Promise<RunView | undefined> {
-  let view = start;
-  let target = Infinity;
-  while ((view?.seq ?? 0) < target) {
-    const { lines, last_seq } = await runLog.page(address, view?.seq ?? 0, PAGE);
-    if (last_seq < (view?.seq ?? 0)) {
-      // The run was erased, or the log was restored to an earlier time: the log is right.
-      view = undefined;
-      if (last_seq === 0) return undefined;
-      continue;
-    }
-    target = Math.min(target, last_seq, upTo);
-    const wanted = upTo === Infinity ? lines : lines.filter((stored) => stored.seq <= upTo);
-    if (wanted.length === 0) return view;
-    view = carryOn(view, wanted);
-  }
-  return view;
-}
-
-function carryOn(view: RunView | undefined, lines: readonly StoredLine[]): RunView | undefined {
-  const text = lines.map((stored) => stored.line);
-  return applyCommit(view, text.map(decodeEvent), chainDigest(view?.digest ?? '', text));
 }

@@ -7,19 +7,23 @@ import { Buckets } from '../../broker/buckets.ts';
 import { Problem } from '../../problem/problem.ts';
 import { notFound } from '../load-run-for.ts';
 import { Views } from '../views.ts';
-import { FoldedRuns, foldOn } from './folded-runs.ts';
+import { FoldedRuns } from './folded-runs.ts';
+import { PastRuns } from './past-runs.ts';
 
 /** One run as it is now: its view and the events after it, so that a read is never stale; the log alone will do. */
 @Injectable()
 export class RunReader {
   readonly #folded: FoldedRuns;
+  readonly #past: PastRuns;
 
   constructor(
     @Inject(SERVICE_CONTEXT) private readonly context: ServiceContext,
     @Inject(Views) private readonly views: Views,
     @Inject(Buckets) private readonly buckets: Buckets,
   ) {
-    this.#folded = new FoldedRuns(context.runLog, (address) => this.#stored(address));
+    const stored = (address: RunAddress): Promise<RunView | undefined> => this.#stored(address);
+    this.#folded = new FoldedRuns(context.runLog, stored);
+    this.#past = new PastRuns(context.runLog, stored);
   }
 
   async now(address: RunAddress): Promise<RunView> {
@@ -30,9 +34,7 @@ export class RunReader {
 
   /** The run as it was after event `seq`; `invalid_cursor` beyond the last event. */
   async at(address: RunAddress, seq: number): Promise<RunView> {
-    const stored = await this.#stored(address);
-    const start = stored && stored.seq <= seq ? stored : undefined;
-    const view = await foldOn(this.context.runLog, address, start, seq);
+    const view = await this.#past.at(address, seq);
     if (view?.seq === seq) return view;
     throw new Problem('invalid_cursor', `The run has no event ${seq}.`, {
       errors: [{ in: 'query', pointer: '/at', detail: "beyond the run's last event" }],
