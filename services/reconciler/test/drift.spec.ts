@@ -134,11 +134,14 @@ describe('three reconcilers that compare views with the log', () => {
     await startReplicas(3);
     const address = await endedRun();
     const right = await seen(address);
-    const tombstone = tombstoneFor({ parent: undefined } as never, {
-      erased_by: 'ada',
-      reason: 'request',
-      requested_at: new Date().toISOString(),
-    });
+    const tombstone = tombstoneFor(
+      {},
+      {
+        erased_by: 'ada',
+        reason: 'requested',
+        requested_at: new Date().toISOString(),
+      },
+    );
     await new Tombstones(cell.broker).put(address, tombstone, 0);
     await waitFor(async () => (await view(address)) === undefined, { describe: 'the erasure' });
     await waitFor(async () => store.put(right, 0), { describe: 'the leftover' });
