@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Kvm } from '@nats-io/kv';
 import type { AgentDefinition } from '@runledger/harness';
-import type { RunAddress } from '@runledger/run-log';
+import { connectBroker } from '@runledger/nest-jetstream';
+import { JetStreamRunLog, LogUnavailable, type RunAddress } from '@runledger/run-log';
 import { type Balance, TreeAccount } from '../src/budget/tree-account.ts';
 import { SAMPLE_AGENTS } from '../src/samples.ts';
 import { Cell } from './cell.ts';
+import { startProxy } from './stalling-proxy.ts';
 
 const spender = SAMPLE_AGENTS.find((agent) => agent.agent_id === 'spender') as AgentDefinition;
 
@@ -59,4 +61,21 @@ describe('the account of a tree', () => {
     expect(await unaware.reserve('run_a.1.1', 1_000_000n)).toEqual({ ok: true });
     expect(await unaware.reserve('run_a.1.2', 100_001n)).toMatchObject({ ok: false, limit: 2_000_000n });
   });
+
+  it('asks again where the broker did not answer', async () => {
+    const root = await requestOfOneDollar();
+    const proxy = await startProxy(Number(new URL(cell.server.url).port));
+    const broker = await connectBroker({ url: proxy.url, name: 'behind a proxy' });
+    const log = new JetStreamRunLog(broker, { writer: 'agent-executor/test' });
+    const account = new TreeAccount(broker.js, log, root, new AbortController().signal);
+    proxy.stall();
+    const [limit, freed] = [account.limit(), account.takeBack({ run_id: root.run_id, attempt: 1 })];
+    // Asked later, over the same connection: by then the account's own questions have failed.
+    await expect(log.load(root)).rejects.toThrow(LogUnavailable);
+    proxy.resume();
+    expect([await limit, await freed]).toEqual([1_000_000n, false]);
+    await log.close();
+    await broker.close();
+    await proxy.close();
+  }, 60_000);
 });

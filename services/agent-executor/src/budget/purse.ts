@@ -16,6 +16,8 @@ import type { Price, Prices } from './prices.ts';
 import type { TreeAccount } from './tree-account.ts';
 
 const LOOK_AGAIN_MS = 150;
+/** While the broker is away each try takes some seconds. */
+const UNPARK_TRIES = 20;
 
 export interface PurseParts {
   prices: Prices;
@@ -173,16 +175,28 @@ export class Purse {
     if (ofTree) await account.wait(this.#run.run_id);
     if ((await this.#limitNow(ofTree)) > value) return;
     await gate.parking.park('budget', detail, () => held.record([reached]));
-    // A raise that landed before the park was on disk has not seen a run that waits.
-    if (gate.parking.parked && (await this.#limitNow(ofTree)) > value)
-      await this.parts.runLog.execute(held.address, () => ({ type: 'UnparkRun', reason: 'budget' }));
+    if (gate.parking.parked) await this.#unparkIfRaised(ofTree, value);
+  }
+
+  /** A raise that landed before the park was on disk has not seen a run that waits, and nobody else will. */
+  async #unparkIfRaised(ofTree: boolean, value: bigint): Promise<void> {
+    const { held, runLog } = this.parts;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        if ((await this.#limitNow(ofTree)) > value)
+          await runLog.execute(held.address, () => ({ type: 'UnparkRun', reason: 'budget' }));
+        return;
+      } catch (error) {
+        if (tries >= UNPARK_TRIES) throw error;
+        await delay(LOOK_AGAIN_MS);
+      }
+    }
   }
 
   /** As the leader has it. */
   async #limitNow(ofTree: boolean): Promise<bigint> {
     if (ofTree || this.#isRoot) return (await this.parts.account.limit()) ?? 0n;
-    const { run } = await this.parts.runLog.load(this.parts.held.address);
-    return micros(run.limits.max_cost_usd ?? '0') ?? 0n;
+    return (await this.parts.account.limitOf(this.parts.held.address)) ?? 0n;
   }
 
   async #sayUnpriced(model: string): Promise<void> {

@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Kvm, type KV } from '@nats-io/kv';
 import type { JetStreamClient } from '@nats-io/jetstream';
 import type { Run } from '@runledger/run';
-import type { RunAddress, RunLog } from '@runledger/run-log';
+import { type RunAddress, RunErased, type RunLog } from '@runledger/run-log';
 import { admissionKey } from '@runledger/wire';
 import { micros, usd } from './micros.ts';
 
@@ -46,9 +46,14 @@ export class TreeAccount {
 
   /** The tree's limit in millionths as its root says now; undefined: there is none, and there never will be. */
   async limit(): Promise<bigint | undefined> {
-    const { run } = await this.runLog.load(this.root);
-    this.#limit = run.limits.max_cost_usd === null ? undefined : micros(run.limits.max_cost_usd);
+    this.#limit = await this.limitOf(this.root);
     return this.#limit;
+  }
+
+  /** The own limit of one run of the tree, as the leader has it. */
+  async limitOf(address: RunAddress): Promise<bigint | undefined> {
+    const { run } = await this.#answered(() => this.runLog.load(address));
+    return run.limits.max_cost_usd === null ? undefined : micros(run.limits.max_cost_usd);
   }
 
   /** A repeat with the same id changes nothing. What earlier attempts of the same run had reserved falls back. */
@@ -84,7 +89,7 @@ export class TreeAccount {
 
   /** Takes back what attempts reserved that are over. True when that freed anything. */
   async takeBack(own: { run_id: string; attempt: number }): Promise<boolean> {
-    const { balance } = await this.#read();
+    const { balance } = await this.#answered(() => this.#read());
     const over: string[] = [];
     for (const id of Object.keys(balance.reserved)) {
       const [run_id = '', attempt = ''] = id.split('.');
@@ -113,7 +118,8 @@ export class TreeAccount {
   }
 
   async #isOver(run_id: string, attempt: number): Promise<boolean> {
-    const { run }: { run: Run } = await this.runLog.load({ tenant_id: this.root.tenant_id, run_id });
+    const address = { tenant_id: this.root.tenant_id, run_id };
+    const { run }: { run: Run } = await this.#answered(() => this.runLog.load(address));
     return run.holder?.attempt !== attempt;
   }
 
@@ -121,21 +127,29 @@ export class TreeAccount {
    * `decide` sees the balance and says what it becomes; undefined: it stays. Again from the start when another was
    * first, or when the broker did not answer: what is stored says which.
    */
-  async #change(decide: (balance: Balance) => Balance | undefined): Promise<void> {
-    for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+  #change(decide: (balance: Balance) => Balance | undefined): Promise<void> {
+    return this.#answered(async () => {
       this.signal.throwIfAborted();
+      const { balance, revision } = await this.#read();
+      const next = decide(balance);
+      if (!next) return;
+      const text = JSON.stringify({ ...next, limit: usd(this.#newest(balance)) });
+      const bucket = await this.#open();
+      if (revision === 0) await bucket.create(this.#key, text);
+      else await bucket.update(this.#key, text, revision);
+    });
+  }
+
+  /** A broker that is away is waited for as long as the run is held: it costs the run no attempt. */
+  async #answered<T>(work: () => Promise<T>): Promise<T> {
+    for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
-        const { balance, revision } = await this.#read();
-        const next = decide(balance);
-        if (!next) return;
-        const text = JSON.stringify({ ...next, limit: usd(this.#newest(balance)) });
-        const bucket = await this.#open();
-        if (revision === 0) await bucket.create(this.#key, text);
-        else await bucket.update(this.#key, text, revision);
-        return;
-      } catch {
-        await delay(pauseMs * Math.random());
+        return await work();
+      } catch (error) {
+        if (error instanceof RunErased) throw error;
       }
+      await delay(pauseMs * Math.random());
+      this.signal.throwIfAborted();
     }
   }
 
