@@ -621,6 +621,8 @@ export interface components {
             /** @enum {string} */
             code: "agent_not_found" | "approval_already_decided" | "approval_not_found" | "blob_not_found" | "body_too_large" | "call_not_found" | "csrf_refused" | "forbidden" | "headers_too_large" | "idempotency_key_reused" | "internal" | "invalid_cursor" | "invalid_json" | "invalid_request" | "issuer_unavailable" | "key_ended" | "key_not_found" | "key_rotating" | "limit_not_raised" | "log_full" | "log_unavailable" | "not_found" | "outcome_not_unknown" | "outcome_unknown" | "overloaded" | "rate_limited" | "refused" | "request_timeout" | "run_already_ended" | "run_erased" | "run_not_ended" | "run_not_found" | "run_not_running" | "run_stopping" | "schedule_not_found" | "session_not_found" | "stopping" | "too_many_keys" | "too_many_nudges" | "too_many_schedules" | "too_many_streams" | "too_much_contention" | "unauthenticated" | "unsupported_media_type" | "uri_too_long" | "views_unavailable";
             request_id: string;
+            /** @description With 410: the oldest event that the run still has; null: none */
+            oldest_seq?: number | null;
             errors: {
                 /** @enum {string} */
                 in: "body" | "query" | "path" | "header";

@@ -91,7 +91,8 @@ describe('DELETE /runs/{run_id}', () => {
       get(`${runId}/blobs/${'0'.repeat(64)}`, ann),
       call('POST', `${gateway.url}/runs/${runId}/stop`, { key: ann, body: {} }),
     ]);
-    for (const answer of gone) expect(answer).toMatchObject({ status: 410, body: { code: 'run_erased' } });
+    for (const answer of gone)
+      expect(answer).toMatchObject({ status: 410, body: { code: 'run_erased', oldest_seq: null } });
     for (const answer of gone) expect(answer.text).not.toContain('ticker');
   });
 

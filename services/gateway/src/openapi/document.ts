@@ -205,6 +205,10 @@ function problemSchema(): Schema {
       instance: text,
       code: { type: 'string', enum: Object.keys(PROBLEMS).sort() },
       request_id: text,
+      oldest_seq: {
+        type: ['integer', 'null'],
+        description: 'With 410: the oldest event that the run still has; null: none',
+      },
       errors: {
         type: 'array',
         items: {

@@ -1,5 +1,7 @@
 import { PROBLEMS, type ProblemCode } from './codes.ts';
 
+const GONE = 410;
+
 /** One fault of a request: where (a JSON pointer within `in`) and what. */
 export interface FieldFault {
   in: 'body' | 'query' | 'path' | 'header';
@@ -16,6 +18,8 @@ export interface ProblemDocument {
   instance: string;
   code: ProblemCode;
   request_id: string;
+  /** With 410: the oldest event that is left. A run goes as a whole, so that is none. */
+  oldest_seq?: null;
   errors: FieldFault[];
 }
 
@@ -49,6 +53,7 @@ export class Problem extends Error {
       instance: request.instance,
       code: this.code,
       request_id: request.request_id,
+      ...(status === GONE ? { oldest_seq: null } : {}),
       errors: [...this.errors],
     };
   }
