@@ -88,7 +88,7 @@ export interface TraceFault {
   /**
    * `altered`: other bytes than those that the digests stand for. `out_of_order`: another event stands in its place.
    * `cut`: it ends too early. `header`: the first line is wrong. `other_digest`: all of it fits together, and is not what
-   * was expected. `other_run`, `no_trace`, `empty`, `too_long` and `unreadable` say it themselves.
+   * was expected. `blob`: a value that the event keeps by reference is missing or has other bytes. `other_run`, `no_trace`, `empty`, `too_long` and `unreadable` say it themselves.
    */
   code:
     | 'altered'
@@ -97,6 +97,7 @@ export interface TraceFault {
     | 'header'
     | 'other_digest'
     | 'other_run'
+    | 'blob'
     | 'no_trace'
     | 'empty'
     | 'too_long'

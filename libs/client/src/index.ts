@@ -1,4 +1,9 @@
-export { RunledgerClient, type CallOptions, type ClientOptions } from './runledger-client.ts';
+export {
+  RunledgerClient,
+  type CallOptions,
+  type ClientOptions,
+  type VerifyOptions,
+} from './runledger-client.ts';
 export type { KeyCalls } from './key-calls.ts';
 export type {
   ApiKey,
@@ -36,6 +41,7 @@ export {
   type TraceExpectation,
   type VerifiedTrace,
 } from './trace/verify-trace.ts';
+export { blobReferences, type BlobReference } from './trace/referenced-values.ts';
 export type { VerifiedRun } from './trace/verify-against-run.ts';
 export type { VerifiedEvent } from './verify.ts';
 export {

@@ -37,6 +37,13 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface VerifyOptions extends CallOptions {
+  chunks?: AsyncIterable<Uint8Array> | undefined;
+  blobs?: boolean | undefined;
+  /** Told of each event whose line fits the digests so far. */
+  onEvent?: ((event: TraceEvent) => void | Promise<void>) | undefined;
+}
+
 /**
  * The HTTP API of a gateway. Calls are repeated on network failures and 5xx (5 times, honouring `Retry-After`) and throw
  * ApiError, UnreachableError or UnexpectedAnswerError.
@@ -80,19 +87,25 @@ export class RunledgerClient {
     return fetchBytes(this.#http, { method: 'GET', path, headers, signal: options.signal });
   }
 
+  /** The bytes of a value that an event keeps by reference: JSON. */
+  async blob(runId: string, sha256: string, options: CallOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const path = `${runPath(runId)}/blobs/${segment(sha256)}`;
+    const response = await this.#http.send({ method: 'GET', path, signal: options.signal });
+    return new Uint8Array(await response.arrayBuffer());
+  }
+
   /**
-   * Checks the run's trace, or `chunks` of one that was saved, against itself and against the run's digest. Throws
-   * BrokenTraceError, which names the first event that is not as it was.
+   * Checks the run's trace, or `chunks` of one that was saved, against itself and against the run's digest; with `blobs`
+   * also the values that its events keep by reference. Throws BrokenTraceError, which names the first event that is not as
+   * it was.
    */
-  verify(
-    runId: string,
-    options: CallOptions & {
-      chunks?: AsyncIterable<Uint8Array> | undefined;
-      onEvent?: ((event: TraceEvent) => void | Promise<void>) | undefined;
-    } = {},
-  ): Promise<VerifiedRun> {
-    const { signal, chunks = this.trace(runId, { signal }), onEvent } = options;
-    return verifyAgainstRun(runId, chunks, (at) => this.getRun(runId, { at, signal }), onEvent);
+  verify(runId: string, options: VerifyOptions = {}): Promise<VerifiedRun> {
+    const { signal, chunks = this.trace(runId, { signal }), blobs, onEvent } = options;
+    const read = (at?: number): Promise<Run> => this.getRun(runId, { at, signal });
+    const fetchBlob = blobs
+      ? (sha256: string): Promise<Uint8Array<ArrayBuffer>> => this.blob(runId, sha256, { signal })
+      : undefined;
+    return verifyAgainstRun({ runId, chunks, read, fetchBlob }, onEvent);
   }
 
   /** One page of the caller's runs, newest first. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,7 +49,7 @@ describe('verify', () => {
     const [code, json] = await finished(['verify', RUN, '--output', 'json']);
     expect([code, JSON.parse(json)]).toEqual([
       0,
-      { verified: true, run_id: RUN, seq: 12, digest: run.digest, run_seq: 12 },
+      { verified: true, run_id: RUN, seq: 12, digest: run.digest, run_seq: 12, blobs: null },
     ]);
   });
 
@@ -105,6 +106,28 @@ describe('verify', () => {
     expect([wrong[0], wrong[1]]).toEqual([1, expect.stringContaining(`${run.digest} is expected`)]);
   });
 
+  it('with --blobs also checks the values that events keep by reference', async () => {
+    const value = JSON.stringify('x'.repeat(70_000));
+    const sha = createHash('sha256').update(value).digest('hex');
+    const reference = { blob: sha, bytes: value.length, preview: 'x' };
+    const other = gateway.run(RUN.replace('D', 'F'));
+    other.append('run.requested', { input: { deep: [reference] }, no: { ...reference, more: 1 } });
+    other.append('run.succeeded', { result: reference });
+    const verify = (): ReturnType<typeof finished> => finished(['verify', other.run_id, '--blobs']);
+    gateway.next(/blobs/, (_asked, res) => void res.end(value));
+    expect(await verify()).toEqual([
+      0,
+      `Verified: all 2 events and 1 values kept by reference of run ${other.run_id}, digest ${other.digest}\n`,
+      '',
+    ]);
+    expect(gateway.askedFor(/blobs/).map(({ path }) => path)).toEqual([`/runs/${other.run_id}/blobs/${sha}`]);
+    gateway.next(/blobs/, (_asked, res) => void res.end(value.replace('xx', 'xy')));
+    const [code, out] = await verify();
+    expect([code, out.startsWith('Not verified: event 1 at byte ')]).toEqual([1, true]);
+    expect(out).toContain(`its value ${sha} has other bytes`);
+    expect((await verify())[1]).toContain(`its value ${sha} cannot be read`);
+  });
+
   it('a file of a run that went on is a beginning of it; one of another run is none', async () => {
     const path = file('early.ndjson', traceOf(RUN, run.lines.slice(0, 5)));
     expect(await finished(['verify', RUN, '--file', path])).toEqual([
@@ -134,6 +157,7 @@ describe('verify', () => {
     [['verify', RUN, '--digest', 'a'.repeat(64)]],
     [['verify', '--file', 'x', '--digest', 'a']],
     [['verify', '--file', '/nowhere/x']],
+    [['verify', '--file', 'x', '--blobs']],
     [['trace', 'download', RUN, '--force']],
   ])('%j is exit 2', async (args) => {
     const [code, out, err] = await finished(args);

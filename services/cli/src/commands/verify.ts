@@ -17,6 +17,7 @@ import type { Perform } from '../verb.ts';
 interface VerifyFlags {
   file?: string;
   digest?: string;
+  blobs?: boolean;
 }
 
 export function verifyCommand(program: Command, perform: Perform): void {
@@ -28,6 +29,7 @@ export function verifyCommand(program: Command, perform: Perform): void {
     .argument('[run]', 'id of the run; without it the file is only checked against itself')
     .option('--file <path>', 'check this file, a trace or stored lines, packed or not; - is stdin')
     .option('--digest <hex>', 'with --file: the digest that the last event must have', sha256)
+    .option('--blobs', 'also fetch and check the values over 64 KiB, which events keep by reference')
     .action((runId: string | undefined) =>
       perform.local<VerifyFlags>(command, (place, flags) => verify(place, runId, flags)),
     );
@@ -43,6 +45,7 @@ async function verify(place: Place, runId: string | undefined, flags: VerifyFlag
     throw new UsageError('give the id of a run, or --file, or both');
   if (flags.digest !== undefined && (runId !== undefined || flags.file === undefined))
     throw new UsageError('--digest goes with --file, without the id of a run');
+  if (flags.blobs && runId === undefined) throw new UsageError('--blobs needs the id of the run');
   try {
     const verified = runId === undefined ? await alone(place, flags) : await withRun(place, runId, flags);
     return await say(place, verified);
@@ -56,10 +59,10 @@ function alone(place: Place, { file = '', digest }: VerifyFlags): Promise<Verifi
   return verifyTrace(bytesOf(place, file), { digest });
 }
 
-async function withRun(place: Place, runId: string, { file }: VerifyFlags): Promise<VerifiedRun> {
+async function withRun(place: Place, runId: string, { file, blobs }: VerifyFlags): Promise<VerifiedRun> {
   const { client, signal } = await place.connect();
   const chunks = file === undefined ? undefined : bytesOf(place, file);
-  return client.verify(runId, { chunks, signal });
+  return client.verify(runId, { chunks, blobs, signal });
 }
 
 async function* bytesOf({ world }: Place, path: string): AsyncGenerator<Uint8Array> {
@@ -73,15 +76,16 @@ async function* bytesOf({ world }: Place, path: string): AsyncGenerator<Uint8Arr
 
 async function say({ terminal, json }: Place, verified: VerifiedTrace | VerifiedRun): Promise<ExitCode> {
   const { run_id, seq, digest, proven } = verified;
-  const runSeq = 'run_seq' in verified ? verified.run_seq : seq;
-  if (json) await terminal.answer(JSON.stringify({ verified: proven, run_id, seq, digest, run_seq: runSeq }));
+  const { run_seq, blobs } = 'run_seq' in verified ? verified : { run_seq: seq, blobs: null };
+  if (json) await terminal.answer(JSON.stringify({ verified: proven, run_id, seq, digest, run_seq, blobs }));
   else if (!proven)
     await terminal.answer(
       `Not verified: ${seq} events of run ${run_id} with digest ${digest}, and nothing to compare it with.`,
     );
   else {
-    const events = runSeq > seq ? `the first ${seq} of ${runSeq} events` : `all ${seq} events`;
-    await terminal.answer(`Verified: ${events} of run ${run_id}, digest ${digest}`);
+    const events = run_seq > seq ? `the first ${seq} of ${run_seq} events` : `all ${seq} events`;
+    const values = blobs === null ? '' : ` and ${blobs} values kept by reference`;
+    await terminal.answer(`Verified: ${events}${values} of run ${run_id}, digest ${digest}`);
   }
   if (!proven) terminal.talk('Stored lines do not prove themselves: give the id of the run, or --digest.');
   return proven ? EXIT.success : EXIT.error;
