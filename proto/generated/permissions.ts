@@ -45,6 +45,7 @@ export const PERMISSIONS: Readonly<Record<LayoutService, Permissions>> = {
       "$JS.API.DIRECT.GET.OBJ_blobs.>",
       "$JS.API.DIRECT.GET.RUNS",
       "$JS.API.DIRECT.GET.RUNS.>",
+      "$JS.API.STREAM.INFO.KV_schedules",
       "$JS.API.STREAM.INFO.OBJ_blobs",
       "$JS.API.STREAM.INFO.RUNS",
       "$JS.API.STREAM.MSG.GET.AUDIT",
