@@ -25,3 +25,4 @@ export type { Timing } from './engine/timing.ts';
 export { MemoryCommitStore } from './memory/memory-commit-store.ts';
 export { MemoryRunLog } from './memory/memory-run-log.ts';
 export { directPage, type DirectMessage } from './jetstream/direct-page.ts';
+export { isAlone, leaderMessage, type LeaderMessage } from './jetstream/leader-message.ts';

@@ -16,6 +16,7 @@ function limits(over: Partial<Limits> = {}): Limits {
     key: () => 1,
     agentKey: () => 1,
     weight: () => 1,
+    knows: () => true,
     ...over,
   };
 }
@@ -56,6 +57,15 @@ describe('limits of runs at once', () => {
     expect(grants(entries, limits({ tenant: () => 2 }), slot)).toEqual(['a']);
     expect(grants(entries, limits({ agent: () => 3 }), slot)).toEqual(['a', 'b']);
     expect(grants(entries, limits({ cell: 1 }), slot)).toEqual([]);
+  });
+
+  it('pass over a run whose limits nobody has read, and tell of it', () => {
+    const of = limits({ knows: ({ agent_id }) => agent_id !== 'new' });
+    const entries = [entry('a', { agent_id: 'new' }), entry('b'), entry('c', { agent_id: 'new' })];
+    expect(grants(entries, of)).toEqual(['b']);
+    const usage = new Usage(of);
+    for (const waiting of entries) usage.run(waiting);
+    expect([...usage.unread.values()].map(({ agent_id }) => agent_id)).toEqual(['new']);
   });
 
   it("hold for a custom key across the users and agents of a tenant, and for an agent's own key within the agent", () => {

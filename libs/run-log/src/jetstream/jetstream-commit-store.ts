@@ -1,7 +1,7 @@
 /**
  * Owns: the requests that reads and appends of RUNS are made of, and what each answer of the broker means.
  *
- * 1. `last` and `next` ask the leader (STREAM.MSG.GET); only `range` reads from replicas, up to a sequence the leader named.
+ * 1. `last` and `next` ask the leader; only `range` reads from replicas, up to a sequence the leader named.
  * 2. Time-outs, no responders and refused expectations are one thing: unknown. Refused for space is another: log_full.
  * 3. Live copies are best effort; after a reconnect every watch is told that it may have a gap.
  */
@@ -31,6 +31,7 @@ import { systemTiming } from '../engine/timing.ts';
 import { LogUnavailable } from '../faults.ts';
 import type { RunAddress } from '../port.ts';
 import { directPage, type DirectMessage } from './direct-page.ts';
+import { leaderMessage } from './leader-message.ts';
 import { readBlob } from './read-blob.ts';
 import { writeBlob } from './write-blob.ts';
 
@@ -49,9 +50,6 @@ const NO_MESSAGE_FOUND = 10037;
 /** Insufficient storage, store failed (limits), insufficient resources, account limits. */
 const FULL = new Set([10023, 10028, 10047, 10077]);
 const TOO_LARGE = 10054;
-
-/** The client's type does not know `next_by_subj`, which the request has taken since 2.9. */
-type MessageQuery = Parameters<JetStreamManager['streams']['getMessage']>[1];
 
 interface PubAck {
   seq?: number;
@@ -84,7 +82,7 @@ export class JetStreamCommitStore implements CommitStore {
   ): Promise<StoredCommit | undefined> {
     try {
       const jsm = await this.#manager();
-      const message = await jsm.streams.getMessage(STREAM, query);
+      const message = await leaderMessage(this.connection.nc, jsm, STREAM, query);
       if (!message) return undefined;
       return {
         ...decodeCommit((name) => message.header.get(name), message.string()),
@@ -152,8 +150,8 @@ export class JetStreamCommitStore implements CommitStore {
   /** Whether the leader has nothing of this filter between two sequences. */
   async #isPast(filter: string, from: number, until: number): Promise<boolean> {
     const jsm = await this.#manager();
-    const query = { seq: from, next_by_subj: filter } as MessageQuery;
-    const message = await jsm.streams.getMessage(STREAM, query).catch(() => undefined);
+    const query = { seq: from, next_by_subj: filter };
+    const message = await leaderMessage(this.connection.nc, jsm, STREAM, query).catch(() => undefined);
     return message === null || (message !== undefined && message.seq > until);
   }
 
@@ -248,7 +246,7 @@ export class JetStreamCommitStore implements CommitStore {
     try {
       const jsm = await this.#manager();
       const subject = erasedSubject(tenant_id, run_id);
-      return (await jsm.streams.getMessage(TOMBSTONES, { last_by_subj: subject })) !== null;
+      return (await leaderMessage(this.connection.nc, jsm, TOMBSTONES, { last_by_subj: subject })) !== null;
     } catch (error) {
       throw new LogUnavailable('log_unavailable', `tombstones cannot be read: ${(error as Error).message}`, {
         cause: error,

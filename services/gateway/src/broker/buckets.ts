@@ -1,7 +1,7 @@
 import { jetstream, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
 import { Kvm, type KV, type KvEntry } from '@nats-io/kv';
 import type { Broker } from '@runledger/nest-jetstream';
-import { LogUnavailable } from '@runledger/run-log';
+import { isAlone, LogUnavailable } from '@runledger/run-log';
 import { isBrokerFault, isNothingFound } from './broker-fault.ts';
 
 const ANSWER_WITHIN_MS = 2_500;
@@ -15,7 +15,7 @@ export type BucketName =
 export class Buckets {
   readonly #nc: Broker['nc'];
   readonly #kvm: Kvm;
-  readonly #open = new Map<BucketName, Promise<KV>>();
+  readonly #open = new Map<string, Promise<KV>>();
 
   constructor(broker: Pick<Broker, 'nc'>) {
     this.#nc = broker.nc;
@@ -155,11 +155,13 @@ export class Buckets {
   }
 
   #bucket(name: BucketName): Promise<KV> {
-    const known = this.#open.get(name);
+    const allow_direct = isAlone(this.#nc);
+    const opened = allow_direct ? `${name} alone` : name;
+    const known = this.#open.get(opened);
     if (known) return known;
-    const opening = this.#kvm.open(name, { allow_direct: false });
-    this.#open.set(name, opening);
-    opening.catch(() => this.#open.delete(name));
+    const opening = this.#kvm.open(name, { allow_direct });
+    this.#open.set(opened, opening);
+    opening.catch(() => this.#open.delete(opened));
     return opening;
   }
 }

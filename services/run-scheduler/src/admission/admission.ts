@@ -147,11 +147,24 @@ export class Admission {
         const published = await this.#decide(asked.map(({ request }) => request));
         for (const { request, done } of asked) settleWith(done, published, request);
         this.#tellOfQueue();
+        await this.#readLimits();
       } catch (error) {
         for (const { done } of asked) done.reject(error);
         if (asked.length === 0) throw error;
       }
     }
+  }
+
+  /** Runs that others queued were passed over where their limits are not known here. What cannot be read, `look` reads. */
+  async #readLimits(): Promise<void> {
+    const { unread } = this.ledger.usage;
+    if (unread.size === 0) return;
+    const entries = [...unread.values()];
+    unread.clear();
+    await this.parts.limits.refresh(entries).then(
+      () => (this.#again = true),
+      () => undefined,
+    );
   }
 
   /** One round, again from the start when another process was first. Gives the publishing of what it granted, by run. */

@@ -11,7 +11,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { headers } from '@nats-io/nats-core';
 import type { Broker } from '@runledger/nest-jetstream';
-import { directPage, type DirectMessage } from '@runledger/run-log';
+import { directPage, leaderMessage, type DirectMessage } from '@runledger/run-log';
 import {
   admissionKey,
   bucketSubject,
@@ -88,7 +88,7 @@ export class Ledger {
   /** Makes sure that every slot is known that was there when this was called, as the leader has it. */
   async confirmSlots(): Promise<void> {
     const jsm = await this.broker.jsm();
-    const last = await jsm.streams.getMessage(STREAM, { last_by_subj: SLOTS });
+    const last = await leaderMessage(this.broker.nc, jsm, STREAM, { last_by_subj: SLOTS });
     if (last !== null && last.seq > this.#fence) await this.catchUp(last.seq);
   }
 

@@ -79,6 +79,11 @@ export class LimitBook implements Limits {
     ]);
   }
 
+  knows({ tenant_id, agent_id }: AdmissionEntry): boolean {
+    const knowsAgent = !isId('agent_id', agent_id) || this.#agents.known(agentKey(tenant_id, agent_id));
+    return knowsAgent !== undefined && this.#tenants.known(tenant_id) !== undefined;
+  }
+
   get cell(): number {
     return this.defaults.rootRuns;
   }
@@ -137,32 +142,35 @@ class Records<T extends object> {
     private readonly name: string,
   ) {}
 
+  /** What was read last; undefined: nothing was. */
   known(key: string): T | undefined {
-    return this.#known.get(key)?.value;
+    const known = this.#known.get(key);
+    return known && known.readAt > -Infinity ? known.value : undefined;
   }
 
   read(key: string): Promise<T> {
     const known = this.#known.get(key);
     if (known && performance.now() - known.readAt < BELIEVED_MS) return Promise.resolve(known.value);
     if (known?.reading) return known.reading;
-    const reading = this.#read(key);
-    this.#known.set(key, { value: known?.value ?? ({} as T), readAt: known?.readAt ?? -Infinity, reading });
+    const before = known ?? { value: {} as T, readAt: -Infinity };
+    const reading = this.#read(key, before);
+    this.#known.set(key, { ...before, reading });
     return reading;
   }
 
-  async #read(key: string): Promise<T> {
+  async #read(key: string, before: Pick<Remembered<T>, 'value' | 'readAt'>): Promise<T> {
     const readAt = performance.now();
     try {
       this.#bucket ??= new Kvm(this.broker.js).open(this.name);
       const entry = await (await this.#bucket).get(key);
       const value =
         entry?.operation === 'PUT' ? concurrencyOf<T>(JSON.parse(entry.string()) as Json) : ({} as T);
-      if (this.#known.size > MOST_REMEMBERED) this.#known.clear();
+      if (this.#known.size > MOST_REMEMBERED) this.#known.delete(this.#known.keys().next().value as string);
       this.#known.set(key, { value, readAt, reading: undefined });
       return value;
     } catch (error) {
       this.#bucket = undefined;
-      this.#known.delete(key);
+      this.#known.set(key, { ...before, reading: undefined });
       throw error;
     }
   }

@@ -11,6 +11,8 @@ export interface Limits {
   key(tenantId: string): number;
   agentKey(tenantId: string, agentId: string): number;
   weight(tenantId: string): number;
+  /** Whether the limits of this root run have been read at all. */
+  knows(entry: AdmissionEntry): boolean;
 }
 
 const CELL = 'cell';
@@ -34,6 +36,8 @@ function groupsOf(entry: AdmissionEntry): string[] {
 /** How many runs have a slot, by group, beside the limits of the groups. */
 export class Usage implements Room {
   readonly #used = new Map<string, number>();
+  /** One run each of those that were passed over because nobody has read their limits here yet. */
+  readonly unread = new Map<string, AdmissionEntry>();
 
   constructor(private readonly limits: Limits) {}
 
@@ -62,6 +66,10 @@ export class Usage implements Room {
   }
 
   run(entry: AdmissionEntry): boolean {
+    if (isRoot(entry) && !this.limits.knows(entry)) {
+      this.unread.set(`${entry.tenant_id} ${entry.agent_id}`, entry);
+      return false;
+    }
     return groupsOf(entry).every((group) => this.#below(group, this.#limitOf(group, entry)));
   }
 
