@@ -22,20 +22,15 @@ export function directPage(
   query: { seq: number; next_by_subj: string },
   timeoutMs: number,
 ): Promise<DirectMessage[]> {
-  return new Promise((resolve, reject) => {
+  return new Promise<DirectMessage[]>((resolve, reject) => {
     const page: DirectMessage[] = [];
     const inbox = createInbox(inboxPrefixOf(nc));
     const finish = (error?: Error): void => {
       clearTimeout(timer);
       subscription.unsubscribe();
-      if (error)
-        reject(
-          new LogUnavailable('log_unavailable', `reading the log failed: ${error.message}`, { cause: error }),
-        );
+      if (error) reject(unavailable(error));
       else resolve(page);
     };
-    // Refreshed by every message: it is silence that is waited for, not the whole page.
-    const timer = setTimeout(() => finish(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
     const subscription = nc.subscribe(inbox, {
       callback: (error, message) => {
         if (error) return finish(error);
@@ -56,13 +51,21 @@ export function directPage(
         });
       },
     });
+    // Refreshed by every message: it is silence that is waited for, not the whole page.
+    const timer = setTimeout(() => finish(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
     nc.publish(
       `$JS.API.DIRECT.GET.${stream}`,
       JSON.stringify({ ...query, batch: PAGE_MESSAGES, max_bytes: PAGE_BYTES }),
       { reply: inbox },
     );
+  }).catch((error: unknown) => {
+    // A connection that is closed throws at once.
+    throw error instanceof LogUnavailable ? error : unavailable(error as Error);
   });
 }
+
+const unavailable = (error: Error): LogUnavailable =>
+  new LogUnavailable('log_unavailable', `reading the log failed: ${error.message}`, { cause: error });
 
 /** The connection's own prefix, outside which a service with least privilege may not listen. */
 function inboxPrefixOf(nc: NatsConnection): string | undefined {
