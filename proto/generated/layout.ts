@@ -205,10 +205,12 @@ export const LAYOUT: Layout = {
       "stream": "TIMERS",
       "description": "A schedule (timers.<kind>.<tenant>.<run>.<timer_id>).",
       "publishers": [
-        "run-scheduler"
+        "run-scheduler",
+        "reconciler"
       ],
       "readers": [
-        "run-scheduler"
+        "run-scheduler",
+        "reconciler"
       ]
     },
     {

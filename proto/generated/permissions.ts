@@ -256,6 +256,8 @@ export const PERMISSIONS: Readonly<Record<LayoutService, Permissions>> = {
       "$JS.API.DIRECT.GET.OBJ_blobs.>",
       "$JS.API.DIRECT.GET.RUNS",
       "$JS.API.DIRECT.GET.RUNS.>",
+      "$JS.API.DIRECT.GET.TIMERS",
+      "$JS.API.DIRECT.GET.TIMERS.>",
       "$JS.API.DIRECT.GET.WORK",
       "$JS.API.DIRECT.GET.WORK.>",
       "$JS.API.STREAM.INFO.OBJ_blobs",
@@ -275,6 +277,7 @@ export const PERMISSIONS: Readonly<Record<LayoutService, Permissions>> = {
       "$JS.API.STREAM.MSG.GET.KV_run-env",
       "$JS.API.STREAM.MSG.GET.OBJ_blobs",
       "$JS.API.STREAM.MSG.GET.RUNS",
+      "$JS.API.STREAM.MSG.GET.TIMERS",
       "$JS.API.STREAM.MSG.GET.WORK",
       "$KV.budget.>",
       "$KV.erased.>",
@@ -284,6 +287,7 @@ export const PERMISSIONS: Readonly<Record<LayoutService, Permissions>> = {
       "$O.blobs.M.>",
       "dead.reconciler.*",
       "runs.*.*",
+      "timers.>",
       "work.>"
     ],
     "subscribe": [

@@ -145,7 +145,8 @@ describe('a sweep for stranded runs', () => {
     await admit(granted, 'granted', 1);
     await admit(waiting, 'queued', 1);
     await project();
-    expect(await sweep()).toMatchObject({ looked_at: 3, rescued: 1, waiting: 1, unadmitted: 1 });
+    expect(await sweep()).toMatchObject({ looked_at: 3, rescued: 1, waiting: 1, asked: 1 });
+    expect(await sweep()).toMatchObject({ rescued: 0, asked: 0, unadmitted: 1 });
     expect([await queued(granted), await queued(waiting), await queued(unknown)]).toEqual([
       1,
       undefined,

@@ -3,6 +3,7 @@ import { directPage } from '@runledger/run-log';
 import { applySlots, bucketSubject, SLOTS_KEY, type SlotsCommit } from '@runledger/wire';
 
 interface Slot {
+  tenant_id: string;
   run_id: string;
   dispatch: number;
 }

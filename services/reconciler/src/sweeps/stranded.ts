@@ -24,13 +24,15 @@ export interface StrandedParts {
 
 /**
  * `rescued`: its message is back. `advanced`: it has gone on since its view. `outstanding`: it has a message after all.
- * `waiting`: it waits for a slot. `unadmitted`: the scheduler does not know it (yet). `unheld`: nobody is to run it.
+ * `waiting`: it waits for a slot. `asked`: the scheduler does not know it, and was asked to admit
+ * it. `unadmitted`: it was asked before. `unheld`: nobody is to run it.
  */
 export const OUTCOMES = [
   'rescued',
   'advanced',
   'outstanding',
   'waiting',
+  'asked',
   'unadmitted',
   'unheld',
   'failed',
@@ -128,7 +130,13 @@ async function rescue(
     return 'advanced';
   }
   const dispatch = dueDispatch(run, grant?.dispatch);
-  if (dispatch === undefined) return run.status === 'queued' ? 'unadmitted' : 'unheld';
+  if (dispatch === undefined) {
+    if (run.status !== 'queued') return 'unheld';
+    if (!(await parts.queue.askForAdmission(address, run.seq))) return 'unadmitted';
+    const fields = { event: 'reconciler.stranded.asked', ...address };
+    parts.logger.warn(fields, 'a queued run that the scheduler does not know: it is asked to admit it');
+    return 'asked';
+  }
   if ((await parts.queue.hasMessage(address)) || !(await parts.queue.publish(address, dispatch)))
     return 'outstanding';
   const idle_ms = now - Date.parse(suspect.last_event_at);

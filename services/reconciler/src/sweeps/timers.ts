@@ -1,12 +1,15 @@
 import type { ServiceContext } from '@runledger/service-host';
 import type { ViewStore } from '@runledger/view-store';
 import { Counter } from 'prom-client';
+import { askToSettle } from '../admission/ask-to-settle.ts';
+import { grantedSlots } from '../admission/granted-slots.ts';
 import { childrenSweep } from './children.ts';
 import { DriftSweep, type DriftOutcome } from './drift.ts';
 import { expiredSweep } from './expired.ts';
 import { LogWalk } from './log-walk.ts';
 import { orphansSweep } from './orphans.ts';
 import { overdueStops } from './overdue-stops.ts';
+import { sweepSlots, type SlotParts } from './slots.ts';
 import { sweepRuns, type SweepKind, type SweepParts } from './sweep.ts';
 import { SweepTimer } from './sweep-timer.ts';
 import { readUpkeepSettings, type UpkeepSettings } from './upkeep-settings.ts';
@@ -23,8 +26,30 @@ export function upkeepTimers(context: ServiceContext, store: ViewStore): SweepTi
     // An orphan may be as busy as any run.
     timer(orphansSweep(afterMs), 0),
     timer(expiredSweep(afterMs), afterMs),
+    slotsTimer(context, sweepMs, afterMs),
     ...(driftSample === 0 ? [] : [driftTimer(context, store, { driftSweepMs, driftSample, afterMs })]),
   ];
+}
+
+function slotsTimer(
+  { broker, runLog, logger, metrics }: ServiceContext,
+  sweepMs: number,
+  afterMs: number,
+): SweepTimer {
+  const slots = new Counter({
+    name: 'runledger_slots_looked_at_total',
+    help: 'Slots of runs that were looked at, by outcome',
+    labelNames: ['outcome'],
+    registers: [metrics],
+  });
+  const parts: SlotParts = {
+    slots: async () => (await grantedSlots(broker)).values(),
+    runLog,
+    settle: (address, seq) => askToSettle(broker, address, seq),
+    logger,
+    count: (outcome) => slots.inc({ outcome }),
+  };
+  return new SweepTimer(sweepMs, (signal) => sweepSlots(parts, { afterMs, now: Date.now(), signal }));
 }
 
 function driftTimer(

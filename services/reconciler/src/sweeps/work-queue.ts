@@ -1,6 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import type { Broker } from '@runledger/nest-jetstream';
 import type { RunAddress } from '@runledger/run-log';
+import { askToSettle } from '../admission/ask-to-settle.ts';
 import { grantedSlots } from '../admission/granted-slots.ts';
 import {
   admissionKey,
@@ -48,6 +49,11 @@ export class WorkQueue {
     const message = await jsm.streams.getMessage('KV_admission', { last_by_subj: subject });
     if (message === null || message.header.get('KV-Operation') !== '') return undefined;
     return { state: 'queued', dispatch: message.json<Granted>().dispatch };
+  }
+
+  /** False: it was asked already. */
+  askForAdmission(address: RunAddress, seq: number): Promise<boolean> {
+    return askToSettle(this.broker, address, seq);
   }
 
   /** False: somebody else's message for this run is outstanding. */

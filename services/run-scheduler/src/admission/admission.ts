@@ -75,7 +75,7 @@ export class Admission {
   /** Makes the ledger agree with the run, grants what became possible and queues the work. */
   async settle(address: RunAddress): Promise<void> {
     const { run, lines } = await this.parts.runLog.load(address);
-    if (run.status === 'none') return;
+    if (run.status === 'none') return this.release(address);
     const line = lines?.[0]?.line;
     const first = line === undefined ? undefined : requestedIn(line);
     if (run.status === 'queued') return this.admit(run, first);
