@@ -11,6 +11,7 @@ import { leader } from './drills/leader.ts';
 import { partition } from './drills/partition.ts';
 import { poison } from './drills/poison.ts';
 import { power } from './drills/power.ts';
+import { providerFaults } from './drills/provider-faults.ts';
 import { replicas } from './drills/replicas.ts';
 import { services } from './drills/services.ts';
 import { access, permissions } from './drills/specs.ts';
@@ -37,6 +38,7 @@ export const DRILLS: readonly Drill[] = [
   trees,
   toolCalls,
   budget,
+  providerFaults,
   zombie,
   idempotency,
   injection,

@@ -8,7 +8,7 @@ export class MoneyAudit {
 
   readonly take = ({ run_id }: AuditedRun, { type, data }: AuditedLine): void => {
     if (type === 'run.requested') this.#rootOf.set(run_id, String(data['root_run_id']));
-    if (type !== 'turn.completed') return;
+    if (type !== 'turn.completed' && !(type === 'step.completed' && data['kind'] === 'model')) return;
     const { cost_usd } = data['usage'] as { cost_usd: string };
     const root = this.rootOf(run_id);
     this.spent.set(root, (this.spent.get(root) ?? 0) + Math.round(Number(cost_usd) * 1_000_000));

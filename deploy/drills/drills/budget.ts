@@ -1,15 +1,13 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Kvm } from '@nats-io/kv';
-import { temporaryFolder, waitFor } from '@runledger/testkit';
+import { waitFor } from '@runledger/testkit';
 import { agentKey } from '@runledger/wire';
 import { type AccountState, AccountWatch, inUse } from '../account-watch.ts';
 import { type Cell, LEASE_S, startCell } from '../cell.ts';
-import type { Cleanup } from '../cleanup.ts';
 import type { Drill, DrillContext, Figures } from '../drill.ts';
 import { Load } from '../load.ts';
 import { LogAudit } from '../log-audit.ts';
 import { MoneyAudit } from '../money-audit.ts';
+import { priceTable } from '../price-table.ts';
 import { type ScriptedModel, startScriptedModel, type Turn } from '../scripted-model.ts';
 import { allEnded, checkLog, checkSuccess, checkViews, spread } from '../verdict.ts';
 
@@ -57,7 +55,7 @@ export const budget: Drill = {
       env: {
         RUNLEDGER_MODEL_BASE_URL: model.url,
         RUNLEDGER_MODEL_API_KEY: 'drill',
-        RUNLEDGER_MODEL_PRICES: await priceTable(cleanup),
+        RUNLEDGER_MODEL_PRICES: await priceTable(cleanup, PRICES),
       },
     });
     await seed(cell);
@@ -99,14 +97,6 @@ function enough(trees: readonly Tree[], least: number): boolean {
 function script(model: string, turn: number): Turn {
   const more = model === 'spender' && turn + 1 < TURNS;
   return { afterMs: MODEL_MS * (0.5 + Math.random()), calls: more ? [{ tool: 'clock', args: {} }] : [] };
-}
-
-async function priceTable(cleanup: Cleanup): Promise<string> {
-  const folder = await temporaryFolder('runledger-drill-prices-');
-  cleanup.add('prices', () => folder.remove());
-  const path = join(folder.path, 'prices.json');
-  await writeFile(path, JSON.stringify(PRICES));
-  return path;
 }
 
 async function seed(cell: Cell): Promise<void> {
