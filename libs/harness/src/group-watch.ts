@@ -1,8 +1,9 @@
 /**
  * Owns: what process groups use, as /proc shows it. Where there is no /proc nothing is seen, and nothing is limited.
  *
- * 1. The leader of a group is looked at often, for what grows quickly; all of its processes now and then, for the sum.
- * 2. A process that left the group, or is a child of one that did, is not seen.
+ * 1. The leader and what it started are looked at often, for what grows quickly; all of the machine's processes now and
+ *    then, for those of the group that have lost their parent.
+ * 2. A process that left the group and has lost its parent is not seen.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -17,8 +18,8 @@ export interface GroupUse {
   processes: number;
 }
 
-const LEADER_EVERY_MS = 250;
-/** Looks at leaders for one at everything. */
+const TREE_EVERY_MS = 250;
+/** Looks at trees for one at everything. */
 const ALL_EVERY = 8;
 
 interface Watched {
@@ -34,7 +35,7 @@ class GroupWatch {
   /** Calls `onBreach` at most once, with what the group uses too much of. Gives what ends the watch. */
   add(group: number, limits: GroupLimits, onBreach: (what: string) => void): () => void {
     this.#watched.set(group, { limits, onBreach });
-    this.#timer ??= setInterval(() => this.#look(), LEADER_EVERY_MS).unref();
+    this.#timer ??= setInterval(() => this.#look(), TREE_EVERY_MS).unref();
     return () => this.#remove(group);
   }
 
@@ -50,8 +51,7 @@ class GroupWatch {
     const isWhole = this.#looks % ALL_EVERY === 0;
     const groups = isWhole ? groupsUse(new Set(this.#watched.keys())) : undefined;
     for (const [group, { limits, onBreach }] of this.#watched) {
-      const use = groups?.get(group) ?? { bytes: memoryOf(group), processes: 1 };
-      const breach = breachOf(use, limits);
+      const breach = breachOf(larger(treeUse(group), groups?.get(group)), limits);
       if (breach === undefined) continue;
       this.#remove(group);
       onBreach(breach);
@@ -66,6 +66,22 @@ function breachOf({ bytes, processes }: GroupUse, limits: GroupLimits): string |
   if (bytes > limits.bytes) return `it used more than ${limits.bytes / 2 ** 20} MiB of memory`;
   if (processes > limits.processes) return `it had more than ${limits.processes} processes`;
   return undefined;
+}
+
+const larger = (tree: GroupUse, group: GroupUse | undefined): GroupUse => ({
+  bytes: Math.max(tree.bytes, group?.bytes ?? 0),
+  processes: Math.max(tree.processes, group?.processes ?? 0),
+});
+
+/** A process with its children and theirs. */
+function treeUse(pid: number): GroupUse {
+  const children = textOf(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean);
+  return children
+    .map((child) => treeUse(Number(child)))
+    .reduce((sum, use) => ({ bytes: sum.bytes + use.bytes, processes: sum.processes + use.processes }), {
+      bytes: memoryOf(pid),
+      processes: 1,
+    });
 }
 
 /** What these groups use, of those that have processes. */

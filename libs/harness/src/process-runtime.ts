@@ -2,9 +2,10 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { setPriority, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { FOLDER_PREFIX } from './agent-folder.ts';
+import { sandboxed, type Sandbox } from './sandbox.ts';
 import { groupWatch, type GroupLimits } from './group-watch.ts';
 import {
   encodeFrame,
@@ -45,6 +46,8 @@ export interface ProcessOptions {
   maxOutputBytes?: number;
   /** Of its process group; default 1 GiB of memory and 64 processes. It is killed beyond. */
   limits?: GroupLimits;
+  /** Absent: it sees what this program sees. */
+  sandbox?: Sandbox | undefined;
 }
 
 /**
@@ -86,14 +89,15 @@ export class AgentProcess {
     env,
     maxOutputBytes = MAX_OUTPUT_BYTES,
     limits = LIMITS,
+    sandbox,
   }: ProcessOptions): Promise<AgentProcess> {
-    const [program, ...args] = command;
-    if (!program) throw new RangeError('a command has at least its program');
+    if (!command[0]) throw new RangeError('a command has at least its program');
     const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));
+    const [program = '', ...args] = sandbox ? sandboxed(command, folder, sandbox) : command;
     const child = spawn(program, args, {
       cwd: folder,
       env: {
-        PATH: process.env.PATH ?? '/usr/bin:/bin',
+        PATH: `${process.env.PATH ?? '/usr/bin:/bin'}:${dirname(process.execPath)}`,
         HOME: folder,
         TMPDIR: folder,
         LANG: 'C.UTF-8',
@@ -102,7 +106,7 @@ export class AgentProcess {
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    if (child.pid !== undefined) giveWay(child.pid);
+    if (child.pid !== undefined && !sandbox) giveWay(child.pid);
     return new AgentProcess(child, folder, maxOutputBytes, limits);
   }
 

@@ -60,6 +60,9 @@ export interface Settings {
   /** `RUNLEDGER_AGENT_MEMORY_MIB`, `_PROCESSES`: of the process group of one agent; absent: the executor's own. */
   agentMemoryMib?: number;
   agentProcesses?: number;
+  /** `RUNLEDGER_SANDBOX`, `_READ`: what agents' processes see of the machine; absent: all that the executor does. */
+  sandbox?: 'none' | 'bwrap' | 'bwrap-network';
+  sandboxRead?: readonly string[];
 }
 
 /** What every service's modules are given. */

@@ -54,6 +54,8 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     modelReplyMib: read.whole('RUNLEDGER_MODEL_REPLY_MIB', 64, 1, 1_024),
     agentMemoryMib: read.whole('RUNLEDGER_AGENT_MEMORY_MIB', 1_024, 128, 1_048_576),
     agentProcesses: read.whole('RUNLEDGER_AGENT_PROCESSES', 64, 1, 10_000),
+    sandbox: read.choice('RUNLEDGER_SANDBOX', ['none', 'bwrap', 'bwrap-network'] as const, 'none'),
+    sandboxRead: read.paths('RUNLEDGER_SANDBOX_READ'),
     logLevel: read.choice('RUNLEDGER_LOG', LOG_LEVELS, 'info'),
     profile,
     ...(mongodbUrl ? { mongodbUrl } : {}),
@@ -95,6 +97,13 @@ class Reader {
     const known: readonly string[] = choices;
     if (known.includes(value)) return value as T;
     return this.wrong(name, `must be one of ${choices.join(', ')}, not "${value}"`, fallback);
+  }
+
+  paths(name: string): string[] {
+    return (this.text(name) ?? '')
+      .split(':')
+      .filter(Boolean)
+      .map((path) => resolve(path));
   }
 
   token(name: string, fallback: string): string {

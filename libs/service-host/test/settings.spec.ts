@@ -32,6 +32,8 @@ describe('settings', () => {
       modelReplyMib: 64,
       agentMemoryMib: 1_024,
       agentProcesses: 64,
+      sandbox: 'none',
+      sandboxRead: [],
       logLevel: 'info',
       profile: 'local',
     });

@@ -6,6 +6,7 @@ import {
   type Harness,
   type HarnessContext,
   type JsonValue,
+  type Sandbox,
   type StartFrame,
 } from '@runledger/harness';
 import { Conversation } from './conversation.ts';
@@ -28,12 +29,20 @@ export class CodeHarness implements Harness {
 export class ProcessHarness implements Harness {
   readonly engine = 'process';
 
-  constructor(private readonly limits: GroupLimits) {}
+  constructor(
+    private readonly limits: GroupLimits,
+    private readonly sandbox: Sandbox | undefined,
+  ) {}
 
   async run(context: HarnessContext): Promise<JsonValue> {
     const command = context.agent.command ?? [];
     if (command.length === 0) throw incomplete('"command" is missing: the program and its arguments');
-    const child = await AgentProcess.start({ command, env: context.env, limits: this.limits });
+    const child = await AgentProcess.start({
+      command,
+      env: context.env,
+      limits: this.limits,
+      sandbox: this.sandbox,
+    });
     return new Conversation(child, context).run(startFrame(context));
   }
 }

@@ -1,4 +1,4 @@
-import { AgentProcess, codeHostCommand, type GroupLimits } from '@runledger/harness';
+import { AgentProcess, codeHostCommand, type GroupLimits, type Sandbox } from '@runledger/harness';
 
 /**
  * Hosts of `code` agents that are started ahead, because starting one takes longer than most calls. Each is used for
@@ -11,6 +11,7 @@ export class WarmPool {
   constructor(
     private readonly size: number,
     private readonly limits: GroupLimits,
+    private readonly sandbox: Sandbox | undefined,
   ) {}
 
   /** A host that waits for its start frame. */
@@ -41,6 +42,7 @@ export class WarmPool {
   /** Half of the memory is for values of the program: what it keeps beside them must find room too. */
   #start(): Promise<AgentProcess> {
     const heapMib = Math.floor(this.limits.bytes / 2 ** 21);
-    return AgentProcess.start({ command: codeHostCommand(heapMib), env: {}, limits: this.limits });
+    const { limits, sandbox } = this;
+    return AgentProcess.start({ command: codeHostCommand(heapMib), env: {}, limits, sandbox });
   }
 }
