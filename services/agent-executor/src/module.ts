@@ -50,6 +50,8 @@ class ExecutorModule {}
 function executorModule(context: ServiceContext): DynamicModule {
   const { settings, broker, runLog, instance, logger } = context;
   const engines = new Engines(settings);
+  if (settings.profile === 'production' && (settings.sandbox ?? 'none') === 'none')
+    logger.warn('RUNLEDGER_SANDBOX is none: agents may do on this machine what this process may');
   const table = new HolderTable(broker.nc, instance);
   const lifetime = new Lifetime(engines, table);
   const executor = new Executor({
