@@ -147,6 +147,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What your runs ask for and nobody has decided
+         * @description Newest runs first; `limit` is the most runs of a page. A page may be short, even empty, and still have a `next_cursor`.
+         */
+        get: operations["listApprovals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/audit": {
         parameters: {
             query?: never;
@@ -1965,6 +1985,102 @@ export interface operations {
             };
         };
     };
+    listApprovals: {
+        parameters: {
+            query?: {
+                limit?: string;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of open approvals */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        approvals: ({
+                            seq: number;
+                            approval_id: string;
+                            call_id: string;
+                            name: string;
+                            args_preview: string;
+                            args_sha256: string;
+                            reason: string;
+                            severity: string;
+                            requested_at: string;
+                            due_at: string;
+                            run_id: string;
+                            agent_id: string;
+                            agent_name: string;
+                        } & {
+                            [key: string]: unknown;
+                        })[];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description invalid_cursor, invalid_request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unauthenticated */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description csrf_refused, forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description rate_limited */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description internal */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description issuer_unavailable, log_unavailable, overloaded, views_unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAudit: {
         parameters: {
             query?: {
@@ -2462,6 +2578,7 @@ export interface operations {
                             } & {
                                 [key: string]: unknown;
                             }) | null;
+                            open_approvals: number;
                         } & {
                             [key: string]: unknown;
                         })[];
@@ -2604,6 +2721,20 @@ export interface operations {
                             [key: string]: unknown;
                         })[];
                         digest: string;
+                        open_approvals: ({
+                            seq: number;
+                            approval_id: string;
+                            call_id: string;
+                            name: string;
+                            args_preview: string;
+                            args_sha256: string;
+                            reason: string;
+                            severity: string;
+                            requested_at: string;
+                            due_at: string;
+                        } & {
+                            [key: string]: unknown;
+                        })[];
                         queue_position: number | null;
                         limits: {
                             max_turns: number | null;

@@ -153,6 +153,30 @@ export interface OutcomeChoice {
   result?: Json | undefined;
 }
 
+/** What a run asks people for and nobody has decided. */
+export interface OpenApproval {
+  run_id: string;
+  agent_id: string;
+  agent_name: string;
+  /** The event that asks for it, which has the whole arguments. */
+  seq: number;
+  approval_id: string;
+  call_id: string;
+  name: string;
+  /** JSON of the arguments, its first 200 characters. */
+  args_preview: string;
+  args_sha256: string;
+  reason: string;
+  severity: string;
+  requested_at: string;
+  due_at: string;
+}
+
+export interface ApprovalPage {
+  approvals: OpenApproval[];
+  next_cursor: string | null;
+}
+
 export interface ApprovalDecision {
   decision: 'approve' | 'deny';
   reason?: string | undefined;

@@ -1,9 +1,11 @@
 import type {
   Agent,
   ApprovalDecision,
+  ApprovalPage,
   ControlAnswer,
   EventPage,
   Health,
+  OpenApproval,
   OutcomeChoice,
   Principal,
   RaisedLimits,
@@ -203,6 +205,17 @@ export class RunledgerClient {
     options: CallOptions = {},
   ): Promise<ControlAnswer> {
     return this.#post<ControlAnswer>(`${runPath(runId)}/outcomes/${segment(callId)}`, choice, options);
+  }
+
+  /** All that the caller's runs ask for and nobody has decided, newest runs first. */
+  async *eachApproval(options: CallOptions = {}): AsyncGenerator<OpenApproval, void> {
+    for (let cursor: string | null = null; ;) {
+      const query = cursor === null ? undefined : new URLSearchParams({ cursor });
+      const page: ApprovalPage = await this.#get<ApprovalPage>('approvals', query, options);
+      yield* page.approvals;
+      if (page.next_cursor === null || page.next_cursor === cursor) return;
+      cursor = page.next_cursor;
+    }
   }
 
   /** The first answer counts; a later one is refused with `approval_already_decided`. */

@@ -109,6 +109,8 @@ export class PlayedGateway {
   readonly runs = new Map<string, PlayedRun>();
   readonly asked: Asked[] = [];
   readonly key = 'rl_local_test_key';
+  /** What `GET /approvals` answers. */
+  approvals: unknown[] = [];
   #queued: { path: RegExp; answer: Answer }[] = [];
   #server: Server;
   #starts = new Map<string, string>();
@@ -187,6 +189,7 @@ export class PlayedGateway {
       return answerJson(res, 200, {
         agents: [{ agent_id: 'hello', name: 'Hello', kind: 'llm', revision: 1 }],
       });
+    if (first === 'approvals') return answerJson(res, 200, { approvals: this.approvals, next_cursor: null });
     if (first === 'runs' && second === '') {
       const runs = [...this.runs.values()].reverse().map((run) => run.document());
       const from = Number(asked.query.get('cursor') ?? '0');

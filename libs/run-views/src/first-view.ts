@@ -60,6 +60,7 @@ const NOT_YET = {
   last_milestone: null,
   current: null,
   stop: null,
+  open_approvals: [],
 } satisfies Partial<RunView>;
 
 function limitsOf(value: unknown): Limits {

@@ -2,6 +2,7 @@ import type { AnyEvent, EndStatus, EventType, ParkReason, RunError } from '@runl
 import { firstView, raisedLimits } from './first-view.ts';
 import { json, oneOf, record, text, textOrNull, texts, whole, wholeOrNull, type Loose } from './lenient.ts';
 import { addDecimal } from './money.ts';
+import { withApproval, withoutApproval } from './open-approvals.ts';
 import { millisBetween } from './recorded-time.ts';
 import type { RunView } from './run-view.ts';
 
@@ -83,6 +84,8 @@ const FOLDS: { [T in EventType]: Fold } = {
   'stop.requested': (view, data, event) => ({
     status: 'stopping',
     waiting_on: null,
+    // Nothing is decided any more of a run that stops.
+    open_approvals: [],
     // The first request; only the mode follows a later one.
     stop: view.stop
       ? { ...view.stop, mode: text(data.mode) }
@@ -91,9 +94,9 @@ const FOLDS: { [T in EventType]: Fold } = {
   'stop.observed': NOTHING,
   'nudge.received': NOTHING,
   'nudge.acknowledged': NOTHING,
-  'approval.requested': NOTHING,
-  'approval.decided': NOTHING,
-  'approval.expired': NOTHING,
+  'approval.requested': withApproval,
+  'approval.decided': withoutApproval,
+  'approval.expired': withoutApproval,
   'outcome.unknown': NOTHING,
   'outcome.resolved': NOTHING,
   'limit.reached': NOTHING,
@@ -128,6 +131,7 @@ function ended(view: RunView, status: EndStatus, event: AnyEvent): Change {
   return {
     status,
     waiting_on: null,
+    open_approvals: [],
     completed_at: event.at,
     duration_ms: view.started_at === null ? null : millisBetween(view.started_at, event.at),
   };

@@ -59,6 +59,23 @@ export interface RunView {
   last_event_at: string;
   trace: boolean;
   stop: { mode: string; reason: string; requested_at: string } | null;
+  /** What the run asks people for and nobody has decided, oldest first: at most `OPEN_APPROVALS_CAP`. */
+  open_approvals: OpenApproval[];
+}
+
+export interface OpenApproval {
+  /** The event that asks for it, which has the whole arguments. */
+  seq: number;
+  approval_id: string;
+  call_id: string;
+  name: string;
+  /** JSON of the arguments, its first 200 characters. */
+  args_preview: string;
+  args_sha256: string;
+  reason: string;
+  severity: string;
+  requested_at: string;
+  due_at: string;
 }
 
 /** A row of `GET /runs`: no input beyond a preview, no result, no events. */
@@ -84,6 +101,6 @@ export type RunSummary = Pick<
   | 'parent_run_id'
   | 'root_run_id'
   | 'usage'
-> & { error: { code: string; title: string } | null };
+> & { error: { code: string; title: string } | null; open_approvals: number };
 
 export type RunEndStatus = EndStatus;

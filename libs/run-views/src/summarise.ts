@@ -23,6 +23,7 @@ export function summarise(view: RunView): RunSummary {
     parent_run_id: view.parent_run_id,
     root_run_id: view.root_run_id,
     usage: view.usage,
+    open_approvals: view.open_approvals.length,
     error: view.error && { code: view.error.code, title: view.error.title },
   };
 }

@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { foldEvents, foldView, OPS_LOG_CAP, placeInView, summarise } from '../src/index.ts';
+import {
+  foldEvents,
+  foldView,
+  OPEN_APPROVALS_CAP,
+  OPS_LOG_CAP,
+  placeInView,
+  summarise,
+} from '../src/index.ts';
 import { eventOf, history, RUN_ID, SAMPLES, stamp, TYPES } from './run-history.ts';
 
 describe('a view before its run', () => {
@@ -45,6 +52,46 @@ describe('a view before its run', () => {
       parent_run_id: 'P',
       forked_from: { run_id: 'F', seq: 4 },
     });
+  });
+});
+
+describe('open approvals of a view', () => {
+  const asked = (seq: number, approval_id: string, data: object = {}) =>
+    eventOf(seq, 'approval.requested', { ...SAMPLES['approval.requested'], approval_id, ...data });
+  const decided = (seq: number, type: 'approval.decided' | 'approval.expired', approval_id: string) =>
+    eventOf(seq, type, { ...SAMPLES[type], approval_id });
+  const begun = [eventOf(1, 'run.requested'), eventOf(2, 'run.started')];
+  const idsAfter = (...events: Parameters<typeof foldEvents>[0]): string[] => {
+    const view = foldEvents([...begun, ...events]);
+    expect(view && summarise(view).open_approvals).toBe(view?.open_approvals.length);
+    return view?.open_approvals.map(({ approval_id }) => approval_id) ?? [];
+  };
+
+  it('are those that nobody has decided, oldest first', () => {
+    const both = [asked(3, 'a'), asked(4, 'b')];
+    expect(idsAfter(...both)).toEqual(['a', 'b']);
+    expect(idsAfter(...both, decided(5, 'approval.decided', 'a'))).toEqual(['b']);
+    expect(
+      idsAfter(...both, decided(5, 'approval.expired', 'b'), decided(6, 'approval.decided', 'x')),
+    ).toEqual(['a']);
+    expect(idsAfter(...both, asked(5, 'a'))).toEqual(['b', 'a']);
+  });
+
+  it.each(['stop.requested', 'run.failed', 'run.stopped'] as const)('are gone after %s', (type) => {
+    expect(idsAfter(asked(3, 'a'), eventOf(4, type))).toEqual([]);
+  });
+
+  it('show what is asked for, with a beginning of long arguments, and have an end', () => {
+    const [approval] =
+      foldEvents([...begun, asked(3, 'a', { args: { text: 'x'.repeat(500) } })])?.open_approvals ?? [];
+    const { call_id, name, args_sha256, reason, severity, due_at } = SAMPLES['approval.requested'];
+    const args_preview = `{"text":"${'x'.repeat(191)}`;
+    expect(approval).toEqual({
+      ...{ seq: 3, approval_id: 'a', requested_at: stamp(3) },
+      ...{ call_id, name, args_preview, args_sha256, reason, severity, due_at },
+    });
+    const many = Array.from({ length: OPEN_APPROVALS_CAP + 5 }, (_, at) => asked(3 + at, `a${at}`));
+    expect(idsAfter(...many)).toHaveLength(OPEN_APPROVALS_CAP);
   });
 });
 

@@ -50,7 +50,7 @@ const newDatabase = (): string => `views_${randomBytes(6).toString('hex')}`;
     const db = database();
     const stores = await Promise.all([open(db), open(db), open(db)]);
     await Promise.all(stores.map((store) => store.needsRebuild()));
-    const indexes = await db.collection('run_views_1').indexes();
+    const indexes = await db.collection('run_views_2').indexes();
     expect(indexes.map(({ name }) => name).sort()).toEqual(
       ['_id_', 'views_in_status', ...Object.keys(PAGE_INDEXES)].sort(),
     );
@@ -77,13 +77,13 @@ const newDatabase = (): string => `views_${randomBytes(6).toString('hex')}`;
 
   it('drops the views of an earlier version when its own are complete, not before', async () => {
     const db = database();
-    await db.collection('run_views_0').insertOne({ old: true });
+    await db.collection('run_views_1').insertOne({ old: true });
     const store = await open(db);
     expect(await store.needsRebuild()).toBe(true);
-    expect(await db.collection('run_views_0').countDocuments()).toBe(1);
+    expect(await db.collection('run_views_1').countDocuments()).toBe(1);
     await store.markRebuilt();
     const left = (await db.listCollections().toArray()).map(({ name }) => name).sort();
-    expect(left).toEqual(['run_views_1', 'run_views_state']);
+    expect(left).toEqual(['run_views_2', 'run_views_state']);
     await store.close();
   });
 

@@ -30,6 +30,7 @@ export function sampleView(n: number, change: Partial<RunView> = {}): RunView {
     schema_warnings: [],
     ops_log: [],
     ops_log_dropped: 0,
+    open_approvals: [],
     created_at: '2026-11-21T10:00:00.000Z',
     started_at: null,
     completed_at: null,

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { approvalsCommand, decisionCommand } from './commands/approvals.ts';
 import { agentsCommand } from './commands/agents.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { eventsCommand } from './commands/events.ts';
@@ -60,6 +61,8 @@ export function createProgram(perform: Perform): Command {
     limitsCommand,
     treeCommand,
     resolveCommand,
+    approvalsCommand,
+    ...(['approve', 'deny'] as const).map(decisionCommand),
     agentsCommand,
     keysCommand,
     schedulesCommand,

@@ -6,6 +6,7 @@ import { MeController } from './auth/me.controller.ts';
 import { KeysController } from './keys/keys.controller.ts';
 import { OpenApiController } from './openapi/openapi.controller.ts';
 import { OpsController } from './ops/ops.controller.ts';
+import { ApprovalsController } from './runs/approve/approvals.controller.ts';
 import { ApproveController } from './runs/approve/approve.controller.ts';
 import { BlobsController } from './runs/blobs/blobs.controller.ts';
 import { EraseController } from './runs/erase/erase.controller.ts';
@@ -29,6 +30,7 @@ import { StreamController } from './stream/stream.controller.ts';
 export const CONTROLLERS: readonly Type[] = [
   AgUiController,
   AgentsController,
+  ApprovalsController,
   ApproveController,
   AuditController,
   BlobsController,

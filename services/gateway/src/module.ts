@@ -23,6 +23,7 @@ import { openApiDocument } from './openapi/document.ts';
 import { OPENAPI_DOCUMENT } from './openapi/openapi.controller.ts';
 import { Readiness } from './ops/readiness.ts';
 import { ProblemFilter } from './problem/problem.filter.ts';
+import { OpenApprovals } from './runs/approve/open-approvals.ts';
 import { EventPages } from './runs/events/event-pages.ts';
 import { RunControl } from './runs/control/run-control.ts';
 import { RunEraser } from './runs/erase/run-eraser.ts';
@@ -76,6 +77,7 @@ import { SnapshotFrames } from './stream/snapshot/snapshot-frames.ts';
     ManyStreams,
     NudgeSender,
     OidcTokens,
+    OpenApprovals,
     OpenStreams,
     OwnRuns,
     Readiness,

@@ -63,6 +63,7 @@ const ROWS: Record<string, Row> = {
   'get /agents': open(200),
   'get /agents/{agent_id}': { owner: 200, otherUser: 200, otherTenant: 404, otherAgent: 403 },
   'get /runs': open(200),
+  'get /approvals': open(200),
   'get /runs/{run_id}': aRun(200),
   'get /runs/{run_id}/events': aRun(200),
   'get /runs/{run_id}/stream': aRun(200),

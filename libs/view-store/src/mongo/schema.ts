@@ -5,7 +5,7 @@ import type { StoredView } from './stored-view.ts';
  * Raised with every change of what is stored: views of another version lie in a collection of their own, so that old
  * and new processes can run side by side. They are dropped when those of this version are complete.
  */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 const PREFIX = 'run_views_';
 const VIEWS = `${PREFIX}${SCHEMA_VERSION}`;

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** Raised with every change below or of what a view holds: another version in the file is dropped and built again. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 // `document` comes last: a row's big values lie on pages of their own, which a list never has to read.
 const TABLES = `

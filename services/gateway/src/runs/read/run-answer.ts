@@ -33,9 +33,23 @@ const summaryFields = {
   }),
 };
 
+export const OpenApprovalAnswer = z.looseObject({
+  seq: z.int(),
+  approval_id: text,
+  call_id: text,
+  name: text,
+  args_preview: text,
+  args_sha256: text,
+  reason: text,
+  severity: text,
+  requested_at: text,
+  due_at: text,
+});
+
 export const RunSummaryAnswer = z.looseObject({
   ...summaryFields,
   error: z.looseObject({ code: text, title: text }).nullable(),
+  open_approvals: z.int(),
 });
 
 export const RunAnswer = z.looseObject({
@@ -56,6 +70,7 @@ export const RunAnswer = z.looseObject({
   schema_warnings: z.array(text),
   ops_log: z.array(z.looseObject({ seq: z.int(), op: text, namespace: text })),
   digest: text,
+  open_approvals: z.array(OpenApprovalAnswer),
   queue_position: z.int().nullable(),
   limits: z.looseObject({
     max_turns: z.int().nullable(),
