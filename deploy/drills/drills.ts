@@ -8,12 +8,17 @@ import { full } from './drills/full.ts';
 import { idempotency } from './drills/idempotency.ts';
 import { injection } from './drills/injection.ts';
 import { leader } from './drills/leader.ts';
+import { manyReaders } from './drills/many-readers.ts';
 import { partition } from './drills/partition.ts';
 import { poison } from './drills/poison.ts';
 import { power } from './drills/power.ts';
 import { providerFaults } from './drills/provider-faults.ts';
+import { reconnectStorm } from './drills/reconnect-storm.ts';
 import { replicas } from './drills/replicas.ts';
+import { sameBytes } from './drills/same-bytes.ts';
+import { seam } from './drills/seam.ts';
 import { services } from './drills/services.ts';
+import { slowReaders } from './drills/slow-readers.ts';
 import { access, permissions } from './drills/specs.ts';
 import { toolCalls } from './drills/tool-calls.ts';
 import { startingOrder } from './drills/starting-order.ts';
@@ -40,6 +45,11 @@ export const DRILLS: readonly Drill[] = [
   budget,
   providerFaults,
   zombie,
+  manyReaders,
+  slowReaders,
+  reconnectStorm,
+  seam,
+  sameBytes,
   idempotency,
   injection,
   startingOrder,

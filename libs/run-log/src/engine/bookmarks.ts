@@ -2,8 +2,10 @@ import type { RunAddress } from '../port.ts';
 import { keyOf } from './key-of.ts';
 
 const REMEMBERED_RUNS = 2_000;
-/** Events between two bookmarks of a run. */
-const APART = 1_000;
+/** Of all runs; one takes some 50 bytes. */
+const REMEMBERED_MARKS = 500_000;
+/** Events between two bookmarks of a run: so many may be messages of their own, and are read for nothing. */
+const APART = 64;
 
 interface Mark {
   seq: number;
@@ -16,6 +18,7 @@ interface Mark {
  */
 export class Bookmarks {
   readonly #runs = new Map<string, { newest: Mark; sparse: Mark[] }>();
+  #marks = 0;
 
   /** Stream sequence to begin at for what comes after `seq`. */
   from(address: RunAddress, after: number): number {
@@ -31,18 +34,28 @@ export class Bookmarks {
     const mark = { seq: commit.last, stream_seq: commit.stream_seq };
     const marks = this.#runs.get(key) ?? { newest: mark, sparse: [] };
     marks.newest = mark;
-    keepApart(marks.sparse, mark);
+    if (keepApart(marks.sparse, mark)) this.#marks += 1;
     this.#runs.delete(key);
     this.#runs.set(key, marks);
-    if (this.#runs.size > REMEMBERED_RUNS) this.#runs.delete(this.#runs.keys().next().value as string);
+    while (this.#runs.size > REMEMBERED_RUNS || (this.#marks > REMEMBERED_MARKS && this.#runs.size > 1))
+      this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    for (const [key, { sparse }] of this.#runs) {
+      this.#runs.delete(key);
+      this.#marks -= sparse.length;
+      return;
+    }
   }
 }
 
-function keepApart(sparse: Mark[], mark: Mark): void {
+function keepApart(sparse: Mark[], mark: Mark): boolean {
   const place = placeOf(sparse, mark.seq);
   const [before, after] = [sparse[place - 1], sparse[place]];
-  if (mark.seq - (before?.seq ?? 0) < APART || (after?.seq ?? Infinity) - mark.seq < APART) return;
+  if (mark.seq - (before?.seq ?? 0) < APART || (after?.seq ?? Infinity) - mark.seq < APART) return false;
   sparse.splice(place, 0, mark);
+  return true;
 }
 
 /** How many of the marks are before `seq`. */
