@@ -4,7 +4,12 @@ import { oneLine } from './harmless.ts';
 
 /** `runledger tree`: each run under the one that called it. */
 export function treeLines(tree: RunTree, now: Date): string[] {
-  const byParent = Map.groupBy(tree.runs.slice(1), (run) => run.parent_run_id);
+  const byParent = new Map<string | null, TreeRun[]>();
+  for (const run of tree.runs.slice(1)) {
+    const siblings = byParent.get(run.parent_run_id);
+    if (siblings) siblings.push(run);
+    else byParent.set(run.parent_run_id, [run]);
+  }
   const lines: string[] = [];
   const add = (run: TreeRun, lead: string, below: string): void => {
     lines.push(lead + runLine(run, now));
