@@ -1,4 +1,5 @@
 import { Module, type OnApplicationBootstrap, type OnApplicationShutdown, Inject } from '@nestjs/common';
+import { Counter } from 'prom-client';
 import { SERVICE_CONTEXT, type ServiceContext, type ServiceDefinition } from '@runledger/service-host';
 import { Admission } from './admission/admission.ts';
 import { LimitBook } from './admission/limit-book.ts';
@@ -12,6 +13,21 @@ import { LostTimersSweep } from './schedules/lost-timers.ts';
 import { Schedules } from './schedules/schedules.ts';
 import { readScheduleSweepMs } from './schedules/sweep-settings.ts';
 
+function schedulesOn({ runLog, broker, logger, metrics }: ServiceContext): Schedules {
+  const handled = new Counter({
+    name: 'runledger_schedule_due_times_total',
+    help: 'Due times of schedules that were handled, by outcome',
+    labelNames: ['outcome'],
+    registers: [metrics],
+  });
+  return new Schedules(broker, runLog, ({ tenant_id, schedule_id }, { outcome, due_at, run_id }) => {
+    handled.inc({ outcome });
+    const quiet = outcome === 'started' || outcome === 'overlap_skipped';
+    const fields = { event: `scheduler.schedule.${outcome}`, tenant_id, schedule_id, due_at, run_id };
+    logger[quiet ? 'debug' : 'warn'](fields, 'a due time of a schedule was handled');
+  });
+}
+
 @Module({
   controllers: [DueConsumer, RunsConsumer, SchedulesConsumer],
   providers: [
@@ -23,7 +39,7 @@ import { readScheduleSweepMs } from './schedules/sweep-settings.ts';
     {
       provide: Schedules,
       inject: [SERVICE_CONTEXT],
-      useFactory: ({ runLog, broker }: ServiceContext) => new Schedules(broker, runLog),
+      useFactory: schedulesOn,
     },
     {
       provide: LostTimersSweep,

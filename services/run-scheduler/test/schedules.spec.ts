@@ -143,6 +143,21 @@ describe('schedules with three schedulers', () => {
     ]);
   }, 40_000);
 
+  it('that are deleted leave nothing behind, also when their last firing is late', async () => {
+    const schedule = await dueNow()[1];
+    await handled(schedule);
+    await bucket.delete(scheduleKey('local', schedule.schedule_id));
+    const isGone = async (): Promise<boolean> => (await stateOf(schedule)) === undefined;
+    await waitFor(isGone, { timeoutMs: 15_000, describe: 'the state to be taken away' });
+    // As if it had been handled while the schedule was deleted.
+    const state = { due_at: '2026-01-02T00:00:00.000Z', outcome: 'started', run_id: null };
+    await bucket.put(scheduleStateKey('local', schedule.schedule_id), JSON.stringify(state));
+    const firing = JSON.stringify({ due_at: new Date().toISOString(), revision: 1 });
+    await cell.broker.js.publish(dueSubject('schedule', 'local', schedule.schedule_id, 'next'), firing);
+    await waitFor(isGone, { timeoutMs: 15_000, describe: 'the late state to be taken away' });
+    expect(await runsOf(schedule)).toHaveLength(1);
+  }, 40_000);
+
   it('of an agent that is gone say so, and those that are disabled do nothing', async () => {
     const [, disabled] = dueNow({ enabled: false });
     const [, gone] = dueNow({ agent_id: 'gone' });

@@ -73,10 +73,9 @@ export class ScheduleRecords {
       const filter = `def.${tenantId}.*`;
       const page = await this.buckets.scan('schedules', filter, from, SCANNED_AT_ONCE);
       if (page.length === 0) return;
-      for (const { key } of page) {
-        const row = await this.read(tenantId, key.split('.').at(-1) ?? '');
-        if (row) yield row;
-      }
+      const ids = page.map(({ key }) => key.split('.').at(-1) ?? '');
+      const rows = await Promise.all(ids.map((id) => this.read(tenantId, id)));
+      for (const row of rows) if (row) yield row;
       from = page.at(-1)?.revision ?? from;
     }
   }

@@ -8,8 +8,14 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Broker } from '@runledger/nest-jetstream';
-import { directPage } from '@runledger/run-log';
-import { ALL_SCHEDULES, dueSubject, parseScheduleSubject, timerSubject } from '@runledger/wire';
+import { directPage, type DirectMessage } from '@runledger/run-log';
+import {
+  ALL_SCHEDULES,
+  dueSubject,
+  parseScheduleSubject,
+  timerSubject,
+  type Schedule,
+} from '@runledger/wire';
 import type { Logger } from 'pino';
 import type { ScheduleAddress } from './schedules.ts';
 
@@ -35,15 +41,17 @@ export async function rearmLostTimers(
   const totals = { looked_at: 0, rearmed: 0, failed: 0 };
   try {
     const present = await timersPresent(broker);
-    for await (const subject of subjectsOf(broker, 'KV_schedules', ALL_SCHEDULES)) {
+    for await (const message of messagesOf(broker, 'KV_schedules', ALL_SCHEDULES)) {
       if (signal?.aborted) break;
+      // The mark of a deletion.
+      if (message.headers.has('KV-Operation')) continue;
       totals.looked_at += 1;
       try {
-        const address = parseScheduleSubject(subject);
-        if (timersOf(address).some((timer) => present.has(timer))) continue;
-        if (await arm(address)) totals.rearmed += 1;
+        if (needsTimer(message, present) && (await arm(parseScheduleSubject(message.subject))))
+          totals.rearmed += 1;
       } catch (error) {
         totals.failed += 1;
+        const { subject } = message;
         logger.warn({ event: 'scheduler.schedule.not_rearmed', subject, reason: String(error) });
       }
     }
@@ -66,8 +74,14 @@ function report(logger: Logger, totals: LostTimersTotals): void {
 async function timersPresent(broker: Broker): Promise<Set<string>> {
   const present = new Set<string>();
   for (const filter of ['timers.schedule.>', 'due.schedule.>'])
-    for await (const subject of subjectsOf(broker, 'TIMERS', filter)) present.add(subject);
+    for await (const { subject } of messagesOf(broker, 'TIMERS', filter)) present.add(subject);
   return present;
+}
+
+/** A definition that was read from a replica may be old: a change of it has set the timer. */
+function needsTimer({ subject, text }: DirectMessage, present: ReadonlySet<string>): boolean {
+  if (!(JSON.parse(text) as Schedule).enabled) return false;
+  return !timersOf(parseScheduleSubject(subject)).some((timer) => present.has(timer));
 }
 
 const timersOf = ({ tenant_id, schedule_id }: ScheduleAddress): string[] => [
@@ -75,10 +89,10 @@ const timersOf = ({ tenant_id, schedule_id }: ScheduleAddress): string[] => [
   dueSubject('schedule', tenant_id, schedule_id, 'next'),
 ];
 
-async function* subjectsOf(broker: Broker, stream: string, filter: string): AsyncIterable<string> {
+async function* messagesOf(broker: Broker, stream: string, filter: string): AsyncIterable<DirectMessage> {
   for (let seq = 1; ;) {
     const page = await directPage(broker.nc, stream, { seq, next_by_subj: filter }, ANSWER_WITHIN_MS);
-    for (const message of page) yield message.subject;
+    yield* page;
     const last = page.at(-1);
     if (!last) return;
     seq = last.seq + 1;

@@ -5,6 +5,7 @@
  *    the same id, and what was handled is remembered before the next timer is set.
  * 2. A changed definition sets the timer anew; what fires for another revision is passed over.
  */
+import { JetStreamApiError } from '@nats-io/jetstream';
 import { Kvm, type KV } from '@nats-io/kv';
 import type { Broker } from '@runledger/nest-jetstream';
 import type { RunLog } from '@runledger/run-log';
@@ -32,7 +33,13 @@ interface Known {
   schedule: Schedule;
   revision: number;
   state: ScheduleState | undefined;
+  /** Of the state, or of the mark that it was taken away. */
+  stateRevision: number;
 }
+
+const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+/** How often a firing is handled anew because another changed the state meanwhile. */
+const MOVED_RETRIES = 5;
 
 export class Schedules {
   readonly #open = new Map<string, Promise<KV>>();
@@ -40,6 +47,8 @@ export class Schedules {
   constructor(
     private readonly broker: Broker,
     private readonly runLog: RunLog,
+    /** Called when a due time was handled. */
+    private readonly onHandled: (schedule: Schedule, state: ScheduleState) => void = () => undefined,
   ) {}
 
   /** Sets the timer of the next due time; false: there is none. */
@@ -52,18 +61,39 @@ export class Schedules {
     return false;
   }
 
-  async fire(address: ScheduleAddress, timer: ScheduleTimer): Promise<void> {
+  async fire(address: ScheduleAddress, timer: ScheduleTimer, retries = MOVED_RETRIES): Promise<void> {
     const known = await this.#read(address);
-    if (!known?.schedule.enabled || known.revision !== timer.revision) return;
+    if (!known) {
+      // A firing that was handled while the schedule was deleted has left its state.
+      await this.arm(address);
+      return;
+    }
+    if (!known.schedule.enabled || known.revision !== timer.revision) return;
     const dueAt = Date.parse(timer.due_at);
     if (known.state && Date.parse(known.state.due_at) >= dueAt) {
       await this.#arm(known);
       return;
     }
     const state = await this.#handle(known, dueAt);
-    const bucket = await this.#bucket('schedules');
-    await bucket.put(scheduleStateKey(address.tenant_id, address.schedule_id), JSON.stringify(state));
+    if (!(await this.#keep(known, state))) {
+      if (retries === 0) throw new Error(`schedule ${address.schedule_id} is handled by many at once`);
+      return this.fire(address, timer, retries - 1);
+    }
+    this.onHandled(known.schedule, state);
     await this.#arm({ ...known, state });
+  }
+
+  /** False: another was first, and may have got further. */
+  async #keep({ schedule, stateRevision }: Known, state: ScheduleState): Promise<boolean> {
+    const bucket = await this.#bucket('schedules');
+    const key = scheduleStateKey(schedule.tenant_id, schedule.schedule_id);
+    try {
+      await bucket.put(key, JSON.stringify(state), { previousSeq: stateRevision });
+      return true;
+    } catch (error) {
+      if (error instanceof JetStreamApiError && WRONG_LAST_SEQUENCE.has(error.code)) return false;
+      throw error;
+    }
   }
 
   async #arm({ schedule, revision, state }: Known): Promise<boolean> {
@@ -117,6 +147,7 @@ export class Schedules {
       schedule: definition.json<Schedule>(),
       revision: definition.revision,
       state: state?.operation === 'PUT' ? state.json<ScheduleState>() : undefined,
+      stateRevision: state?.revision ?? 0,
     };
   }
 
