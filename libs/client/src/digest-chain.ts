@@ -11,12 +11,12 @@ export class DigestChain {
   }
 
   /** A line that may be damaged is given as its bytes: as text it would not be the same. */
-  async push(line: string | Uint8Array): Promise<string> {
+  push(line: string | Uint8Array): string {
     const bytes = typeof line === 'string' ? encoder.encode(line) : line;
     const input = new Uint8Array(this.#digest.length + bytes.length);
     encoder.encodeInto(this.#digest, input);
     input.set(bytes, this.#digest.length);
-    this.#digest = await sha256Hex(input);
+    this.#digest = sha256Hex(input);
     return this.#digest;
   }
 }

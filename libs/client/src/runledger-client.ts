@@ -90,7 +90,7 @@ export class RunledgerClient {
   }
 
   /** The bytes of a value that an event keeps by reference: JSON. */
-  async blob(runId: string, sha256: string, options: CallOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+  async blob(runId: string, sha256: string, options: CallOptions = {}): Promise<Uint8Array> {
     const path = `${runPath(runId)}/blobs/${segment(sha256)}`;
     const response = await this.#http.send({ method: 'GET', path, signal: options.signal });
     return new Uint8Array(await response.arrayBuffer());
@@ -105,7 +105,7 @@ export class RunledgerClient {
     const { signal, chunks = this.trace(runId, { signal }), blobs, onEvent } = options;
     const read = (at?: number): Promise<Run> => this.getRun(runId, { at, signal });
     const fetchBlob = blobs
-      ? (sha256: string): Promise<Uint8Array<ArrayBuffer>> => this.blob(runId, sha256, { signal })
+      ? (sha256: string): Promise<Uint8Array> => this.blob(runId, sha256, { signal })
       : undefined;
     return verifyAgainstRun({ runId, chunks, read, fetchBlob }, onEvent);
   }

@@ -55,7 +55,7 @@ class RunCheck {
 
   async take({ seq, line }: StoredEvent): Promise<string> {
     this.#seq = seq;
-    const digest = await this.#chain.push(line);
+    const digest = this.#chain.push(line);
     this.#trail.push(digest);
     if (!this.#ahead && this.#isDue()) this.#ahead = await this.#now();
     if (this.#ahead && this.#ahead.seq <= seq) {

@@ -109,7 +109,7 @@ describe('open approvals', () => {
       const answer = await list(key, `?limit=2${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
       found.push(...idsOf(answer));
       if (answer.body.next_cursor === null) break;
-      cursor = String(answer.body.next_cursor);
+      cursor = answer.body.next_cursor as string;
     }
     expect(found).toEqual(['5', '4', '3', '2', '1']);
     expect(pages).toBeGreaterThan(1);

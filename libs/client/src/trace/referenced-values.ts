@@ -22,7 +22,7 @@ export class ReferencedValues {
   }
 
   /** How many there are. Throws BrokenTraceError for the first that is missing or has other bytes. */
-  async check(fetchBlob: (sha256: string) => Promise<Uint8Array<ArrayBuffer>>): Promise<number> {
+  async check(fetchBlob: (sha256: string) => Promise<Uint8Array>): Promise<number> {
     for (const { blob, bytes, seq, offset } of this.#found.values()) {
       const broken = (reason: string, cause?: unknown): BrokenTraceError =>
         new BrokenTraceError(
@@ -32,7 +32,7 @@ export class ReferencedValues {
       const value = await fetchBlob(blob).catch((error: unknown) => {
         throw broken(`cannot be read: ${reasonOf(error)}`, error);
       });
-      const actual = await sha256Hex(value);
+      const actual = sha256Hex(value);
       if (actual !== blob) throw broken(`has other bytes, with SHA-256 ${actual}`);
       if (value.length !== bytes) throw broken(`has ${value.length} bytes, and the event says ${bytes}`);
     }

@@ -16,7 +16,7 @@ export interface RunToVerify {
   /** The run now, or as it was after event `at`. */
   read: (at?: number) => Promise<RunDigest>;
   /** Where values that are kept by reference are to be checked too. */
-  fetchBlob?: ((sha256: string) => Promise<Uint8Array<ArrayBuffer>>) | undefined;
+  fetchBlob?: ((sha256: string) => Promise<Uint8Array>) | undefined;
 }
 
 /** As `verifyTrace`, and against the run's own digest: a trace that was forged as a whole fits together and is not the run's. */

@@ -45,7 +45,7 @@ export async function verifyTrace(
   const checking = new Checking(expected);
   try {
     for await (const line of byteLines(unpacked(chunks), LONGEST_LINE)) {
-      const event = await checking.take(line);
+      const event = checking.take(line);
       if (event) await onEvent?.(event);
     }
   } catch (error) {
@@ -72,7 +72,7 @@ class Checking {
     this.#expected = expected;
   }
 
-  async take(line: ByteLine): Promise<TraceEvent | undefined> {
+  take(line: ByteLine): TraceEvent | undefined {
     const first = this.#end === undefined;
     this.#end = line.offset + line.bytes.length + 1;
     if (first && !beginsLike(line.bytes, '{"seq":')) return this.#takeHeader(line);
@@ -84,7 +84,7 @@ class Checking {
     if (!record) throw broken('altered', seq, line.offset, 'its line is no event');
     if (record.seq !== seq)
       throw broken('out_of_order', seq, line.offset, `in its place is event ${record.seq}`);
-    await this.#takeEvent(record, line.offset);
+    this.#takeEvent(record, line.offset);
     return { seq, digest: this.#chain.digest, line: record.line, offset: line.offset };
   }
 
@@ -140,9 +140,9 @@ class Checking {
     throw broken('no_trace', 0, 0, 'neither a trace nor stored lines of a run');
   }
 
-  async #takeEvent({ line, run_id, digest }: TraceRecord, offset: number): Promise<void> {
+  #takeEvent({ line, run_id, digest }: TraceRecord, offset: number): void {
     const seq = this.#seq + 1;
-    const actual = await this.#chain.push(line);
+    const actual = this.#chain.push(line);
     if (digest !== undefined && digest !== actual)
       throw broken('altered', seq, this.#openFrom, `the digest should be ${digest}`, this.#proven + 1);
     this.#checkRun(run_id, seq, digest !== undefined);
