@@ -4,6 +4,7 @@ import { broker } from './drills/broker.ts';
 import { budget } from './drills/budget.ts';
 import { deploy } from './drills/deploy.ts';
 import { disk } from './drills/disk.ts';
+import { duplicates } from './drills/duplicates.ts';
 import { full } from './drills/full.ts';
 import { idempotency } from './drills/idempotency.ts';
 import { injection } from './drills/injection.ts';
@@ -42,6 +43,7 @@ export const DRILLS: readonly Drill[] = [
   deploy,
   trees,
   toolCalls,
+  duplicates,
   budget,
   providerFaults,
   zombie,
