@@ -2,6 +2,7 @@ import type { Drill } from './drill.ts';
 import { acks } from './drills/acks.ts';
 import { broker } from './drills/broker.ts';
 import { budget } from './drills/budget.ts';
+import { deleted } from './drills/deleted.ts';
 import { deploy } from './drills/deploy.ts';
 import { disk } from './drills/disk.ts';
 import { duplicates } from './drills/duplicates.ts';
@@ -44,6 +45,7 @@ export const DRILLS: readonly Drill[] = [
   trees,
   toolCalls,
   duplicates,
+  deleted,
   budget,
   providerFaults,
   zombie,
