@@ -71,8 +71,13 @@ export function publishAnswer(frame: Frame): PublishAnswer | undefined {
   return { stream: answer['stream'], seq: Number(answer['seq'] ?? 0), err_code: error?.err_code ?? 0 };
 }
 
-/** Whether the frame answers a question for a stored message, asked of a stream's leader. */
+/**
+ * Whether the frame answers a question for one stored commit: asked of the stream's leader, or, where there is but one
+ * server, of whoever has it. Pages, which say how much is to come, are none.
+ */
 export function isLeaderRead(frame: Frame): boolean {
+  if (frame.verb === 'HMSG' && headerOf(frame, 'Nats-Stream') === 'RUNS')
+    return headerOf(frame, 'Nats-Num-Pending') === '';
   return jsonOf(frame)?.['type'] === 'io.nats.jetstream.api.v1.stream_msg_get_response';
 }
 

@@ -54,4 +54,14 @@ describe('frames of the NATS protocol', () => {
     const [other] = read(message('{"stream":"RUNS","seq":1}'));
     expect([leader && isLeaderRead(leader), other && isLeaderRead(other)]).toEqual([true, false]);
   });
+
+  it('knows an answer about one commit that was asked for directly, and a page', () => {
+    const of = (more: string): Frame | undefined => {
+      const headers = `NATS/1.0\r\nNats-Stream: RUNS\r\nNats-Sequence: 3\r\n${more}\r\n`;
+      const text = `HMSG _INBOX.1 1 ${headers.length} ${headers.length + 2}\r\n${headers}{}\r\n`;
+      return new FrameReader().push(Buffer.from(text))[0];
+    };
+    const [one, paged] = [of(''), of('Nats-Num-Pending: 4\r\n')];
+    expect([one && isLeaderRead(one), paged && isLeaderRead(paged)]).toEqual([true, false]);
+  });
 });

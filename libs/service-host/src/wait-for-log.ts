@@ -6,7 +6,10 @@ import type { Readiness } from './readiness.ts';
 const LOG = 'RUNS';
 const SAY_AGAIN_MS = 30_000;
 
-/** Resolves when the stream RUNS exists. It is made by the bootstrap, never by a service. */
+/**
+ * Resolves when the stream RUNS exists. It is made by the bootstrap, never by a service. Should it go away later, the
+ * service says so on `/readyz`.
+ */
 export async function waitForLog(
   broker: Broker,
   readiness: Readiness,
@@ -30,5 +33,7 @@ export async function waitForLog(
     }
     await pause(Math.min(2_000, 100 * 2 ** Math.min(attempt, 5)), undefined, { signal });
   }
-  readiness.delete('log');
+  readiness.set('log', async () => {
+    if (!(await streamExists(broker, LOG))) throw new Error(`the stream ${LOG} does not exist`);
+  });
 }

@@ -174,6 +174,14 @@ describe('a service', () => {
     expect(metrics).toMatch(/runledger_consumer_in_flight\{durable="tiny-pokes",service="gateway"\} 1/);
     expect(metrics).toMatch(/nodejs_eventloop_lag_seconds/);
 
+    await (await (made as unknown as Broker).jsm()).streams.delete('RUNS');
+    expect(await ready(opsUrl)).toMatchObject({
+      status: 503,
+      body: { checks: { log: { ok: false, detail: 'the stream RUNS does not exist' } } },
+    });
+    await makeStreams(made as unknown as Broker);
+    expect((await ready(opsUrl)).status).toBe(200);
+
     await service.close();
     expect(steps[0]).toBe('init');
     expect(steps.slice(-3)).toEqual(['destroy', 'ends slow', 'shutdown, connected: true']);
