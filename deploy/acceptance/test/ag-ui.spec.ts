@@ -3,6 +3,7 @@ import { EventType } from '@ag-ui/client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Kvm } from '@nats-io/kv';
 import { JetStreamRunLog, type HeldRun } from '@runledger/run-log';
+import { waitFor } from '@runledger/testkit';
 import { agentKey } from '@runledger/wire';
 import { agUiAgent, ran, runIdOf, type Seen } from './ag-ui-client.ts';
 import { startCell, type Cell } from './cell.ts';
@@ -48,6 +49,10 @@ describe('a run in the hands of an AG-UI client', () => {
     const init = { method: 'POST', headers, body: JSON.stringify(body) };
     return (await fetch(`${cell.url}${path}`, init)).status;
   };
+  const start = async (agent_id: string, input: object, limits: object): Promise<{ run_id: string }> =>
+    (await cell.client('ann')).start({ agent_id, input: input as never, limits });
+  const statusOf = async (run_id: string): Promise<string> =>
+    (await (await cell.client('ann')).getRun(run_id)).status;
   const of = (seen: readonly Seen[], type: string): Seen[] => seen.filter((event) => event.type === type);
   const ticks = (count: number, every_ms: number) => ({ forwardedProps: { input: { count, every_ms } } });
 
@@ -122,22 +127,48 @@ describe('a run in the hands of an AG-UI client', () => {
     expect(await ran(watching(runIdOf(seen)))).toEqual(seen);
   });
 
-  it('paused, it is an interrupt; resumed over HTTP it goes on as the next AG-UI run of its stream', async () => {
+  it.each([
+    ['by its client', async () => undefined],
+    ['by somebody else', async (run_id: string) => expect(await post(`/runs/${run_id}/resume`)).toBe(202)],
+  ])('paused, it is an interrupt; resumed %s it goes on as the next AG-UI run', async (_who, meanwhile) => {
     const agent = calling('ticker');
     let asked: Promise<number> | undefined;
-    const seen = await ran(agent, ticks(12, 50), ({ type }, all) => {
+    const first = await ran(agent, ticks(12, 50), ({ type }, all) => {
       if (type === 'STEP_FINISHED') asked ??= post(`/runs/${runIdOf(all)}/pause`);
     });
     expect(await asked).toBe(202);
-    const run_id = runIdOf(seen);
+    const run_id = runIdOf(first);
     expect(agent.pendingInterrupts).toMatchObject([{ reason: 'pause' }]);
     expect(agent.state).toMatchObject({ runledger: { status: 'waiting', waiting_on: 'pause' } });
-    expect(await post(`/runs/${run_id}/resume`)).toBe(202);
+    await meanwhile(run_id);
+    const resume = agent.pendingInterrupts.map(({ id }) => ({
+      interruptId: id,
+      status: 'resolved' as const,
+    }));
+    const second = await ran(agent, { resume });
+    expect(agent.pendingInterrupts).toEqual([]);
+    expect(second.at(-1)).toMatchObject({ outcome: { type: 'success' }, result: { ticks: 12 } });
     const whole = await ran(watching(run_id));
-    expect(whole.slice(0, seen.length)).toEqual(seen);
+    expect(whole).toEqual([...first, ...second]);
     expect(of(whole, 'RUN_STARTED')).toHaveLength(2);
     expect(of(whole, 'STEP_FINISHED')).toHaveLength(12);
-    expect(whole.at(-1)).toMatchObject({ outcome: { type: 'success' }, result: { ticks: 12 } });
+  });
+
+  it('out of money, it is an interrupt that is answered by its route, and then goes on with its client', async () => {
+    const input = { turns: 3, cost_usd_per_turn: 0.02 };
+    const { run_id } = await start('spender', input, { max_cost_usd: 0.03 });
+    const agent = calling('spender');
+    await waitFor(async () => (await statusOf(run_id)) === 'waiting', { describe: 'the run to wait' });
+    const watched = watching(run_id);
+    await watched.runAgent({}, { onRunFinishedEvent: () => watched.abortRun() });
+    const [interrupt] = watched.pendingInterrupts;
+    expect(interrupt).toMatchObject({ reason: 'budget' });
+    agent.threadId = run_id;
+    const resume = [{ interruptId: interrupt?.id ?? '', status: 'resolved' as const }];
+    await expect(ran(agent, { resume })).rejects.toThrow(/is answered by POST .*limits/);
+    expect(await post(`/runs/${run_id}/limits`, { max_cost_usd: 1 })).toBe(202);
+    const rest = await ran(agent, { resume });
+    expect(rest.at(-1)).toMatchObject({ type: 'RUN_FINISHED', outcome: { type: 'success' } });
   });
 
   it('its client gone, it goes on; who attaches sees all of it', async () => {

@@ -8,7 +8,7 @@ export interface Interrupt {
   reason: string;
   message?: string;
   toolCallId?: string;
-  /** JSON Schema of a resume entry's payload; absent: it cannot be answered by a resume entry. */
+  /** JSON Schema of a resume entry's payload; absent: it takes none. */
   responseSchema?: Record<string, unknown>;
   expiresAt?: string;
 }

@@ -31,8 +31,8 @@ export class AgUiController {
     summary: 'Start a run by AG-UI and answer with its AG-UI events',
     description:
       'The same `runId` starts one run, however often it is sent; with a cursor the stream goes on after it. ' +
-      'With `resume` the approvals of a run that ended with an interrupt are decided (scope `approvals:decide`), and ' +
-      'its stream goes on. Closed after RUN_FINISHED or RUN_ERROR; closing it earlier changes nothing.',
+      'With `resume` the approvals of a run that ended with an interrupt are decided (scope `approvals:decide`), or a ' +
+      'pause is ended (`runs:control`), and its stream goes on. Closed after RUN_FINISHED or RUN_ERROR; closing it earlier changes nothing.',
     tag: 'runs',
     access: ['runs:start'],
     path: AgentPath,

@@ -14,18 +14,27 @@ import { RunFrames } from './run-frames.ts';
 const Answer = z.strictObject({ approved: z.boolean(), reason: z.string().max(2_000).default('') });
 
 /** Where a run waits for another answer than an approval's. */
-const OTHER_ROUTES: Record<string, string> = {
+const OTHER_ROUTES: Record<OnItsOwnRoute['kind'], string> = {
   unknown_outcome: 'POST /runs/{run_id}/outcomes/{call_id}',
   budget: 'POST /runs/{run_id}/limits',
   pause: 'POST /runs/{run_id}/resume',
 };
 
 interface Decision {
+  kind: 'approval';
   approval_id: string;
   decision: 'approve' | 'deny';
   reason: string;
   /** The client gave the question up: what others decided meanwhile stands. */
   isCancelled: boolean;
+}
+
+/** An entry about what has a route of its own. It is taken where that is over, and where it is no more than "go on". */
+interface OnItsOwnRoute {
+  kind: 'unknown_outcome' | 'budget' | 'pause';
+  entry: ResumeEntry;
+  id: string;
+  at: number;
 }
 
 export interface Resumed {
@@ -47,12 +56,8 @@ export class InterruptAnswers {
   async give(caller: Principal, agentId: string, input: RunAgentInput): Promise<Resumed> {
     const entries = input.resume ?? [];
     const runId = runOf(entries);
-    const decisions = entries.map(decisionOf);
-    if (!allows(caller, 'approvals:decide'))
-      throw new Problem(
-        'forbidden',
-        'To answer an interrupt the credential needs the scope approvals:decide.',
-      );
+    const answers = entries.map(answerOf);
+    refuseUnlessAllowed(caller, answers);
     const { address, agent_id } = await this.access.loadRunFor(caller, runId, 'control');
     if (agent_id !== agentId)
       throw invalid([fault(0, 'interruptId', `is of a run of the agent ${agent_id}`)]);
@@ -65,11 +70,21 @@ export class InterruptAnswers {
       entries.some((entry) => interrupts.has(entry.interruptId)),
     );
     if (!after) throw invalid([fault(0, 'interruptId', 'is no interrupt that the run ended with')]);
-    for (const decision of decisions) await this.#decide(caller, run, decision);
+    for (const answer of answers)
+      if (answer.kind !== 'approval') refuseIfOpen(run, answer, after === ends.at(-1));
+    for (const answer of answers) {
+      if (answer.kind === 'approval') await this.#decide(caller, run, answer);
+      else if (answer.kind === 'pause' && run.waiting_on === 'pause')
+        await this.control.give(caller, run.run_id, (by) => ({ type: 'ResumeRun', by }));
+    }
     return { address, after: { seq: after.seq } };
   }
 
-  async #decide(caller: Principal, run: Run, { isCancelled, ...decision }: Decision): Promise<void> {
+  async #decide(
+    caller: Principal,
+    run: Run,
+    { isCancelled, kind: _kind, ...decision }: Decision,
+  ): Promise<void> {
     const known = run.approvals.find(({ approval_id }) => approval_id === decision.approval_id);
     if (isCancelled && known && known.state !== 'open') return;
     await this.control.give(caller, run.run_id, (by) => ({
@@ -112,20 +127,38 @@ function runOf(entries: readonly ResumeEntry[]): string {
   return runs[0] ?? '';
 }
 
-function decisionOf({ interruptId, status, payload }: ResumeEntry, at: number): Decision {
-  const { kind, id } = interruptOf(interruptId) ?? { kind: '', id: '' };
-  const route = OTHER_ROUTES[kind];
-  if (route !== undefined) throw invalid([fault(at, 'interruptId', `is answered by ${route}`)]);
+function answerOf(entry: ResumeEntry, at: number): Decision | OnItsOwnRoute {
+  const { interruptId, status, payload } = entry;
+  const { kind = '', id = '' } = interruptOf(interruptId) ?? {};
+  if (kind === 'unknown_outcome' || kind === 'budget' || kind === 'pause') return { kind, entry, id, at };
   if (kind !== 'approval') throw invalid([fault(at, 'interruptId', 'is no id of an interrupt of ours')]);
   if (status === 'cancelled')
-    return { approval_id: id, decision: 'deny', reason: 'cancelled', isCancelled: true };
+    return { kind, approval_id: id, decision: 'deny', reason: 'cancelled', isCancelled: true };
   const answer = Answer.safeParse(payload);
   if (!answer.success)
     throw invalid([
       fault(at, 'payload', 'must be {approved: true or false, reason?: at most 2000 characters}'),
     ]);
   const { approved, reason } = answer.data;
-  return { approval_id: id, decision: approved ? 'approve' : 'deny', reason, isCancelled: false };
+  return { kind, approval_id: id, decision: approved ? 'approve' : 'deny', reason, isCancelled: false };
+}
+
+function refuseUnlessAllowed(caller: Principal, answers: readonly (Decision | OnItsOwnRoute)[]): void {
+  for (const { kind } of answers) {
+    const scope = kind === 'approval' ? 'approvals:decide' : 'runs:control';
+    if (!allows(caller, scope))
+      throw new Problem('forbidden', `To answer this interrupt the credential needs the scope ${scope}.`);
+  }
+}
+
+/** What the run still waits for, and what "go on" is no answer to. */
+function refuseIfOpen(run: Run, { kind, entry, id, at }: OnItsOwnRoute, isLatest: boolean): void {
+  const isOpen =
+    kind === 'unknown_outcome'
+      ? run.open_calls.some(({ call_id, state }) => call_id === id && state === 'unknown')
+      : isLatest && run.waiting_on === kind;
+  if (!isOpen || (kind === 'pause' && entry.status === 'resolved')) return;
+  throw invalid([fault(at, 'interruptId', `is answered by ${OTHER_ROUTES[kind]}`)]);
 }
 
 const fault = (at: number, field: string, detail: string) =>
