@@ -1,5 +1,6 @@
 import type { Drill } from './drill.ts';
 import { acks } from './drills/acks.ts';
+import { bigTree } from './drills/big-tree.ts';
 import { broker } from './drills/broker.ts';
 import { budget } from './drills/budget.ts';
 import { deleted } from './drills/deleted.ts';
@@ -43,6 +44,7 @@ export const DRILLS: readonly Drill[] = [
   replicas,
   deploy,
   trees,
+  bigTree,
   toolCalls,
   duplicates,
   deleted,

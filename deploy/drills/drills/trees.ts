@@ -22,7 +22,7 @@ const GRACE_S = 10;
 const MARGIN_S = 5;
 const ROOT = { agent_id: 'drill-root', input: {} };
 
-interface Stopped {
+export interface Stopped {
   root: string;
   killed: boolean;
   /** When the stop was acknowledged, in ms since the epoch. */
@@ -156,7 +156,13 @@ async function grow({ load, model, audit, found }: Field, trees: number): Promis
   return roots;
 }
 
-function checkTrees(figures: Figures, what: string, stopped: readonly Stopped[], found: TreeAudit): void {
+export function checkTrees(
+  figures: Figures,
+  what: string,
+  stopped: readonly Stopped[],
+  found: TreeAudit,
+  runs = RUNS,
+): void {
   const all = stopped.map((one) => ({ ...one, nodes: found.tree(one.root) }));
   const nodes = all.flatMap((one) => one.nodes);
   const stopOf = (node: Node): number => found.nodes.get(node.root)?.stopRequested ?? 0;
@@ -166,17 +172,17 @@ function checkTrees(figures: Figures, what: string, stopped: readonly Stopped[],
   const killed = stopped.some((one) => one.killed);
   figures.tell(what, `${stopped.length}, ${nodes.length} runs`);
   figures.none(
-    `${what}: not of ${RUNS} runs`,
-    all.filter((one) => one.nodes.length !== RUNS).map((one) => `${one.root} has ${one.nodes.length}`),
+    `${what}: not of ${runs} runs`,
+    all.filter((one) => one.nodes.length !== runs).map((one) => `${one.root} has ${one.nodes.length}`),
   );
   figures.none(
     `${what}: runs that did not end as stopped`,
     names(nodes.filter((node) => node.end !== 'run.stopped')),
   );
   figures.none(
-    `${what}: without ${RUNS} receipts, one of each run`,
+    `${what}: without ${runs} receipts, one of each run`,
     all
-      .filter(({ nodes: own }) => own.filter((node) => node.receipts === 1).length !== RUNS)
+      .filter(({ nodes: own }) => own.filter((node) => node.receipts === 1).length !== runs)
       .map((one) => `${one.root} has ${one.nodes.map((node) => node.receipts).join(' ')}`),
   );
   const receipts = nodes.reduce((sum, node) => sum + node.receipts, 0);

@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { RunAddress } from '@runledger/run-log';
 import type { RunningService } from '@runledger/service-host';
 import { waitFor } from '@runledger/testkit';
 import { builtin, codeAgent, processAgent } from './agents.ts';
 import { Cell } from './cell.ts';
+import { recordAsGhost } from './ghost.ts';
 import { startModelEndpoint } from './model-endpoint.ts';
 import { startExecutor } from './test-executor.ts';
 
@@ -34,6 +36,34 @@ describe('stopping, time limits and shutdown', () => {
     const observed = (await cell.events(address)).find((event) => event.type === 'stop.observed');
     expect(observed?.data).toMatchObject({ boundary: 'tick 2', in_flight: [] });
     expect(observed?.data.latency_ms).toBeLessThan(1_000);
+    await waitFor(async () => (await cell.outstandingWork()) === 0, { describe: 'no work is left' });
+  });
+
+  it('a run whose root is stopping is stopped instead of begun, though the stop has not come down to it', async () => {
+    const below = (parent: RunAddress, root: RunAddress, depth: number) => ({
+      parent: { run_id: parent.run_id, call_id: 'c0' },
+      root_run_id: root.run_id,
+      depth,
+      channel: 'agent' as const,
+    });
+    const root = await cell.request(builtin('ticker'), { count: 2 });
+    await recordAsGhost(cell, root, 'builtin', []);
+    const branch = await cell.request(builtin('ticker'), { count: 2 }, below(root, root, 1));
+    await recordAsGhost(cell, branch, 'builtin', []);
+    const leaf = await cell.request(builtin('ticker'), { count: 2 }, below(branch, root, 2));
+    const fine = await cell.request(builtin('ticker'), { count: 1 });
+    await cell.requestStop(root);
+    for (const address of [leaf, fine]) await cell.dispatch(address);
+    await executor();
+    expect(await cell.ended(leaf)).toMatchObject({
+      type: 'run.stopped',
+      attempt: 0,
+      data: { by: { user_id: 'ada', channel: 'api' }, reason: 'enough' },
+    });
+    const [, stop, receipt] = await cell.events(leaf);
+    expect(stop?.data).toMatchObject({ cascade_from: branch.run_id, mode: 'cooperative' });
+    expect(receipt?.data).toMatchObject({ boundary: 'queued' });
+    expect(await cell.ended(fine)).toMatchObject({ type: 'run.succeeded' });
     await waitFor(async () => (await cell.outstandingWork()) === 0, { describe: 'no work is left' });
   });
 

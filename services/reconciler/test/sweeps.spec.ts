@@ -78,7 +78,7 @@ async function data(address: RunAddress, type: string): Promise<unknown[]> {
   return lines.filter((line) => line.type === type).map(({ line }) => decodeEvent(line).data);
 }
 
-const until = (address: RunAddress, status: Run['status']): Promise<void> =>
+const until = (address: RunAddress, status: Run['status']): Promise<unknown> =>
   waitFor(async () => (await run(address)).status === status, {
     timeoutMs: 30_000,
     describe: `the run to be ${status}`,

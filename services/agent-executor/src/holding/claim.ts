@@ -1,5 +1,5 @@
 import type { Command, EventData, Refusal, Run } from '@runledger/run';
-import { LogUnavailable, type LoadedRun, type RunAddress, type RunLog } from '@runledger/run-log';
+import { LogUnavailable, RunErased, type LoadedRun, type RunAddress, type RunLog } from '@runledger/run-log';
 import type { HolderAnswer, HolderTable } from './holder-table.ts';
 
 const ROUNDS = 5;
@@ -47,6 +47,8 @@ export class Claims {
       const loaded = await this.runLog.load(address);
       const move = await this.#move(loaded.run, grant);
       if (move === 'done' || move === 'keep') return { outcome: move };
+      if (loaded.run.status === 'queued' && (await this.#stopWithTree(loaded.run)))
+        return { outcome: 'done' };
       const claim = await this.#begin(address, loaded, beginAttempt(grant, await claimant(loaded), move));
       if (claim) return claim;
     }
@@ -54,6 +56,43 @@ export class Claims {
       'too_much_contention',
       `run ${address.run_id} changed ${ROUNDS} times while it was claimed`,
     );
+  }
+
+  /**
+   * A stop comes down the tree level by level, and frees slots on its way: a run that it has not reached yet is not
+   * begun, but stopped. False: nothing above it stops.
+   */
+  async #stopWithTree(run: Run): Promise<boolean> {
+    const { tenant_id, run_id } = run;
+    for (let above = run.parent; above;) {
+      const parent = await this.#known({ tenant_id, run_id: above.run_id });
+      if (!parent) return false;
+      if (parent.stop) {
+        const { by_user_id, by_channel, mode, reason } = parent.stop;
+        const by = { user_id: by_user_id, channel: by_channel };
+        const cascade_from = run.parent?.run_id ?? above.run_id;
+        await this.runLog.execute({ tenant_id, run_id }, () => ({
+          type: 'RequestStop',
+          by,
+          mode,
+          reason,
+          cascade_from,
+        }));
+        return true;
+      }
+      above = parent.parent;
+    }
+    return false;
+  }
+
+  /** Undefined: it was erased, and has ended long before. */
+  async #known(address: RunAddress): Promise<Run | undefined> {
+    try {
+      return (await this.runLog.load(address)).run;
+    } catch (error) {
+      if (error instanceof RunErased) return undefined;
+      throw error;
+    }
   }
 
   async #move(run: Run, grant: Grant): Promise<Move> {

@@ -23,6 +23,8 @@ type StopChild = Extract<Reaction, { type: 'stop_child' }>;
 
 export class Reactions {
   #bucket: Promise<KV> | undefined;
+  /** The last command that is on its way to a run, by `<tenant>.<run>`. */
+  readonly #inTurn = new Map<string, Promise<void>>();
 
   constructor(
     private readonly runLog: RunLog,
@@ -43,14 +45,29 @@ export class Reactions {
     switch (reaction.type) {
       case 'command':
         if (reaction.command.type === 'UnparkRun') return;
-        await this.runLog.execute({ tenant_id, run_id: reaction.run_id }, () => reaction.command);
-        return;
+        return this.#command({ tenant_id, run_id: reaction.run_id }, reaction.command);
       case 'stop_child':
         return this.#stopChild(tenant_id, run, reaction);
       case 'set_timer':
         return setTimer(this.broker, { tenant_id, run_id: reaction.run_id }, reaction);
       default:
         return;
+    }
+  }
+
+  /** The children of one run may end all at once; in turn, none has to try again because of another. */
+  async #command(address: RunAddress, command: Command): Promise<void> {
+    const key = `${address.tenant_id}.${address.run_id}`;
+    const before = this.#inTurn.get(key);
+    const mine = (async () => {
+      await before?.catch(() => undefined);
+      await this.runLog.execute(address, () => command);
+    })();
+    this.#inTurn.set(key, mine);
+    try {
+      await mine;
+    } finally {
+      if (this.#inTurn.get(key) === mine) this.#inTurn.delete(key);
     }
   }
 
