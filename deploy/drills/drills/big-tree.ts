@@ -63,12 +63,12 @@ export const bigTree: Drill = {
 function script(model: string, turn: number): Turn {
   if (model === 'leaf') return { afterMs: MODEL_MS, calls: [{ tool: 'clock', args: {} }] };
   if (turn > 0) return { afterMs: MODEL_MS, calls: [] };
-  const [agent_id, times] = model === 'big-root' ? ['drill-big-branch', BRANCHES] : ['drill-leaf', LEAVES];
-  const calls = Array.from({ length: times as number }, () => ({
-    tool: 'call_agent',
-    args: { agent_id, input: {} },
-  }));
-  return { afterMs: 20, calls };
+  const call = (agent_id: string, times: number): Turn['calls'] =>
+    Array.from({ length: times }, () => ({ tool: 'call_agent', args: { agent_id, input: {} } }));
+  return {
+    afterMs: 20,
+    calls: model === 'big-root' ? call('drill-big-branch', BRANCHES) : call('drill-leaf', LEAVES),
+  };
 }
 
 async function seed(cell: Cell): Promise<void> {

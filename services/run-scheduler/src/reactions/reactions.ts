@@ -5,7 +5,6 @@
 import {
   absentChild,
   childErased,
-  emptyRun,
   react,
   type Command,
   type EventOf,
@@ -13,18 +12,22 @@ import {
   type Run,
   type RunEvent,
 } from '@runledger/run';
-import { RunErased, type RunAddress, type RunLog } from '@runledger/run-log';
+import { RunErased, type LoadedRun, type RunAddress, type RunLog } from '@runledger/run-log';
 import type { Broker } from '@runledger/nest-jetstream';
 import { Kvm, type KV } from '@nats-io/kv';
 import { admissionKey, decodeEvent } from '@runledger/wire';
 import { setTimer } from '../timers/timer-queue.ts';
 
+/** Children of one run that are stopped at once. */
+const LANES = 8;
+
+type Turn = Promise<LoadedRun | undefined>;
 type StopChild = Extract<Reaction, { type: 'stop_child' }>;
 
 export class Reactions {
   #bucket: Promise<KV> | undefined;
   /** The last command that is on its way to a run, by `<tenant>.<run>`. */
-  readonly #inTurn = new Map<string, Promise<void>>();
+  readonly #inTurn = new Map<string, Turn>();
 
   constructor(
     private readonly runLog: RunLog,
@@ -36,9 +39,21 @@ export class Reactions {
     const { run } = await this.runLog.load(address);
     if (run.status === 'none') return;
     for (const event of events) {
-      for (const reaction of react(event, run)) await this.#do(address, run, reaction);
+      await this.#doAll(address, run, react(event, run));
       if (event.type === 'limits.raised' && run.parent === null) await this.#wakeTree(address);
     }
+  }
+
+  /** Some at a time: those of one event are for different runs. Each is tried, whatever becomes of the others. */
+  async #doAll(address: RunAddress, run: Run, reactions: readonly Reaction[]): Promise<void> {
+    const left = reactions.values();
+    const errors: unknown[] = [];
+    const lane = async (): Promise<void> => {
+      for (const reaction of left)
+        await this.#do(address, run, reaction).catch((error: unknown) => errors.push(error));
+    };
+    await Promise.all(Array.from({ length: Math.min(LANES, reactions.length) }, lane));
+    if (errors.length > 0) throw errors[0];
   }
 
   async #do({ tenant_id }: RunAddress, run: Run, reaction: Reaction): Promise<void> {
@@ -55,20 +70,23 @@ export class Reactions {
     }
   }
 
-  /** The children of one run may end all at once; in turn, none has to try again because of another. */
+  /** The children of one run may end all at once: in turn, none has to try again because of another. */
   async #command(address: RunAddress, command: Command): Promise<void> {
     const key = `${address.tenant_id}.${address.run_id}`;
-    const before = this.#inTurn.get(key);
-    const mine = (async () => {
-      await before?.catch(() => undefined);
-      await this.runLog.execute(address, () => command);
-    })();
+    const mine = this.#after(this.#inTurn.get(key), address, command);
     this.#inTurn.set(key, mine);
     try {
       await mine;
     } finally {
       if (this.#inTurn.get(key) === mine) this.#inTurn.delete(key);
     }
+  }
+
+  /** Gives the run as it is then, if that is known: whoever is next need not ask for it. */
+  async #after(before: Turn | undefined, address: RunAddress, command: Command): Turn {
+    const known = await before?.catch(() => undefined);
+    const executed = await this.runLog.execute(address, () => command, known);
+    return executed.refusal ? undefined : executed;
   }
 
   /** Runs below a root that wait for its money: a raise of the root's limit is what they waited for. */
@@ -111,24 +129,24 @@ export class Reactions {
   async #stopOne(tenant_id: string, parent: Run, stop: StopChild): Promise<void> {
     const { by, mode, reason, cascade_from, run_id } = stop;
     const address = { tenant_id, run_id };
-    const input = await this.#inputOf({ tenant_id, run_id: parent.run_id }, run_id);
-    await this.runLog.execute(address, (child): Command => {
-      if (child.status === 'none')
-        return {
-          type: 'StopAbsentChild',
-          request: absentChild(parent, run_id, input),
-          by,
-          mode,
-          reason,
-          cascade_from,
-        };
-      return { type: 'RequestStop', by, mode, reason, cascade_from };
-    });
+    const known = await this.runLog.load(address);
+    const input =
+      known.run.status === 'none' ? await this.#inputOf({ tenant_id, run_id: parent.run_id }, run_id) : null;
+    const command = (child: Run): Command =>
+      child.status === 'none'
+        ? {
+            type: 'StopAbsentChild',
+            request: absentChild(parent, run_id, input),
+            by,
+            mode,
+            reason,
+            cascade_from,
+          }
+        : { type: 'RequestStop', by, mode, reason, cascade_from };
+    await this.runLog.execute(address, command, known);
   }
 
   async #inputOf(parent: RunAddress, childId: string): Promise<EventOf<'child.spawned'>['data']['input']> {
-    if ((await this.runLog.load({ ...parent, run_id: childId })).run.status !== emptyRun(childId).status)
-      return null;
     for (let after = 0; ;) {
       const { lines, last_seq } = await this.runLog.page(parent, after, 1_000);
       const spawned = lines
