@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RunledgerClient, verifyTrace, type VerifiedEvent } from '../src/index.ts';
+import { inChunks, traceOf } from './played-trace.ts';
 import { answerJson, frameOf, PlayedGateway, sse, type PlayedRun } from './played-gateway.ts';
 
 const RUN = '01JD0000000000000000000000';
@@ -129,6 +130,26 @@ describe('the trace of a run', () => {
     grown(200);
     const verified = await verifyTrace(client.trace(RUN));
     expect(verified).toEqual({ run_id: RUN, seq: 200, digest: run.digest, proven: true });
+  });
+
+  it('is compared with the run, which finds the event of a long one that was forged as a whole', async () => {
+    const lines = grown(3_000);
+    expect(await client.verify(RUN)).toEqual({
+      ...{ run_id: RUN, seq: 3_000, digest: run.digest, proven: true, run_seq: 3_000, blobs: null },
+    });
+    const forged = traceOf(RUN, lines.with(2_344, (lines[2_344] ?? '').replace('m2345', 'm2346')));
+    await expect(client.verify(RUN, { chunks: inChunks(Buffer.from(forged), 10_000) })).rejects.toMatchObject(
+      {
+        name: 'BrokenTraceError',
+        fault: { code: 'other_digest', from: 2_345, seq: 2_345, offset: forged.indexOf('{"seq":2345,') },
+      },
+    );
+    const longer = traceOf(RUN, [...lines, (lines[2_999] ?? '').replace('"seq":3000', '"seq":3001')]);
+    await expect(client.verify(RUN, { chunks: inChunks(Buffer.from(longer), 10_000) })).rejects.toMatchObject(
+      {
+        fault: { code: 'out_of_order', seq: 3_001 },
+      },
+    );
   });
 
   it('an answer that is cut is no trace, and a refusal says why', async () => {

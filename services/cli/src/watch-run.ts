@@ -12,14 +12,20 @@ const STATUS_OF_END: Record<string, string> = {
 };
 
 /** Shows a run from its first event (or after `after`) to its last; the exit code is that of its end. */
-export async function watchRun(session: Session, runId: string, after = 0): Promise<ExitCode> {
+export async function watchRun(
+  session: Session,
+  runId: string,
+  { after = 0, verify = false }: { after?: number; verify?: boolean } = {},
+): Promise<ExitCode> {
   const { client, terminal, json, signal } = session;
   const rendering = new WatchLines(terminal.paint);
   let inferred: string | null = null;
   const warn = ({ consecutive, reason }: Reconnect): void =>
     terminal.talk(`the connection keeps failing (${consecutive} times: ${oneLine(reason, 300)}); trying on`);
   try {
-    for await (const { line, event, type } of client.follow(runId, { after, signal, onUnstable: warn })) {
+    const options = { after, signal, onUnstable: warn };
+    const events = verify ? client.follow(runId, { ...options, verify }) : client.follow(runId, options);
+    for await (const { line, event, type } of events) {
       for (const text of json ? [line] : rendering.linesOf(event)) await terminal.answer(text);
       if (endsRun(type)) inferred = STATUS_OF_END[type] ?? null;
     }

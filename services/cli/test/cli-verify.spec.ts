@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { PlayedGateway, type PlayedRun } from '../../../libs/client/test/played-gateway.ts';
+import { frameOf, PlayedGateway, sse, type PlayedRun } from '../../../libs/client/test/played-gateway.ts';
 import { traceOf } from '../../../libs/client/test/played-trace.ts';
 import { callCli } from './called-cli.ts';
 
@@ -126,6 +126,28 @@ describe('verify', () => {
     expect([code, out.startsWith('Not verified: event 1 at byte ')]).toEqual([1, true]);
     expect(out).toContain(`its value ${sha} has other bytes`);
     expect((await verify())[1]).toContain(`its value ${sha} cannot be read`);
+  });
+
+  it('an answer that is cut verifies nothing, and says how far it came', async () => {
+    const packed = gzipSync(traceOf(RUN, run.lines), { level: 0 });
+    gateway.next(/trace$/, (_asked, res) => {
+      res.writeHead(200, { 'content-length': String(packed.length) });
+      res.write(packed.subarray(0, packed.length - 300), () => res.destroy());
+    });
+    const [code, out, err] = await finished(['verify', RUN]);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toMatch(/^Up to event \d+ everything that came fits together.\nerror: .* the answer was cut/);
+  });
+
+  it('watch --verify stops at what does not fit', async () => {
+    expect((await finished(['watch', RUN, '--verify']))[0]).toBe(0);
+    gateway.next(/stream$/, (_asked, res) => {
+      const lines = run.lines.with(4, (run.lines[4] ?? '').replace('"count":4', '"count":5'));
+      sse(res).end(lines.map((line) => frameOf(line)).join(''));
+    });
+    const [code, out, err] = await finished(['watch', RUN, '--verify', '--output', 'json']);
+    expect([code, out.includes('run.succeeded')]).toEqual([1, false]);
+    expect(err).toContain('error: event 5 did not arrive as the run has it');
   });
 
   it('a file of a run that went on is a beginning of it; one of another run is none', async () => {

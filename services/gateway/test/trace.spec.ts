@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { headers as brokerHeaders } from '@nats-io/transport-node';
@@ -99,6 +99,22 @@ describe('traces', () => {
     expect(two?.endsWith('"number 2"},"digest":null}')).toBe(true);
     expect(three?.endsWith('"number 7"},"digest":null}')).toBe(true);
     expect(four?.endsWith(`"number 4"},"digest":"${commit.digest}"}`)).toBe(true);
+  });
+
+  it('do not look whole where the log has lost something', async () => {
+    const runId = await startRun();
+    const executor = await PretendExecutor.begin(gateway.runLog, runId);
+    for (let round = 0; round < 40; round++)
+      await executor.say(`${round} ${randomBytes(30_000).toString('hex')}`);
+    await executor.succeed('done');
+    const jsm = await gateway.connection.jsm();
+    const subject = `runs.acme.${runId}`;
+    const last = await jsm.streams.getMessage('RUNS', { last_by_subj: subject });
+    const inside = await jsm.streams.getMessage('RUNS', { seq: (last?.seq ?? 0) - 5, next_by_subj: subject });
+    await jsm.streams.deleteMessage('RUNS', inside?.seq ?? 0);
+    const response = await fetchTrace(runId);
+    expect(response.status).toBe(200);
+    await expect(response.arrayBuffer()).rejects.toThrow('terminated');
   });
 
   it("are nobody else's, and gone with the run", async () => {

@@ -1,5 +1,6 @@
 import { BrokenTraceError } from '../errors.ts';
 import { firstMismatch, type RunDigest } from '../first-mismatch.ts';
+import { DigestTrail } from './digest-trail.ts';
 import { ReferencedValues } from './referenced-values.ts';
 import { verifyTrace, type TraceEvent, type VerifiedTrace } from './verify-trace.ts';
 
@@ -24,10 +25,10 @@ export async function verifyAgainstRun(
   { runId, chunks, read, fetchBlob }: RunToVerify,
   onEvent?: (event: TraceEvent) => void | Promise<void>,
 ): Promise<VerifiedRun> {
-  const seen: { digest: string; offset: number }[] = [];
+  const seen = new DigestTrail();
   const values = new ReferencedValues();
   const verified = await verifyTrace(chunks, { run_id: runId }, (event) => {
-    seen.push({ digest: event.digest, offset: event.offset });
+    seen.push(event.digest, event.offset);
     if (fetchBlob) values.note(event);
     return onEvent?.(event);
   });
@@ -37,21 +38,17 @@ export async function verifyAgainstRun(
 }
 
 /** The run's last event. Throws BrokenTraceError where what was seen is not the run's. */
-async function compare(
-  seen: readonly { digest: string; offset: number }[],
-  read: RunToVerify['read'],
-): Promise<number> {
-  const offsetOf = (seq: number): number => seen[seq - 1]?.offset ?? 0;
-  const own = (seq: number): string | undefined => seen[seq - 1]?.digest;
+async function compare(seen: DigestTrail, read: RunToVerify['read']): Promise<number> {
+  const own = (seq: number): string | undefined => seen.digestAfter(seq);
   const now = await read();
-  const common = now.seq > seen.length ? await read(seen.length) : now;
+  const common = now.seq > seen.seq ? await read(seen.seq) : now;
   if (own(common.seq) !== common.digest) {
     const { from, seq, expected } = await firstMismatch(own, read, { right: 0, wrong: common });
     const reason = `it is not as the run has it: digest ${own(seq)}, where the run has ${expected}`;
-    throw new BrokenTraceError({ code: 'other_digest', from, seq, offset: offsetOf(from), reason });
+    throw new BrokenTraceError({ code: 'other_digest', from, seq, offset: seen.offsetOf(from), reason });
   }
-  if (now.seq >= seen.length) return now.seq;
+  if (now.seq >= seen.seq) return now.seq;
   const seq = now.seq + 1;
   const reason = 'the run has no such event';
-  throw new BrokenTraceError({ code: 'out_of_order', from: seq, seq, offset: offsetOf(seq), reason });
+  throw new BrokenTraceError({ code: 'out_of_order', from: seq, seq, offset: seen.offsetOf(seq), reason });
 }

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   BrokenTraceError,
+  UnreachableError,
   verifyTrace,
   type TraceFault,
   type VerifiedRun,
@@ -62,7 +63,14 @@ function alone(place: Place, { file = '', digest }: VerifyFlags): Promise<Verifi
 async function withRun(place: Place, runId: string, { file, blobs }: VerifyFlags): Promise<VerifiedRun> {
   const { client, signal } = await place.connect();
   const chunks = file === undefined ? undefined : bytesOf(place, file);
-  return client.verify(runId, { chunks, blobs, signal });
+  let seq = 0;
+  try {
+    return await client.verify(runId, { chunks, blobs, signal, onEvent: (event) => void (seq = event.seq) });
+  } catch (error) {
+    if (error instanceof UnreachableError && seq > 0)
+      place.terminal.talk(`Up to event ${seq} everything that came fits together.`);
+    throw error;
+  }
 }
 
 async function* bytesOf({ world }: Place, path: string): AsyncGenerator<Uint8Array> {
