@@ -9,11 +9,11 @@ export interface Started {
 export class HttpCalls {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Infinity });
   readonly #url: URL;
-  readonly #authorization: string;
+  readonly authorization: string;
 
   constructor(url: string, key = 'none') {
     this.#url = new URL(url);
-    this.#authorization = `Bearer ${key}`;
+    this.authorization = `Bearer ${key}`;
   }
 
   async start(agent_id: string, input: unknown): Promise<Started> {
@@ -54,7 +54,7 @@ export class HttpCalls {
     const ended = Promise.withResolvers<void>();
     const call = request(new URL(path, this.#url), {
       agent: new Agent(),
-      headers: { authorization: this.#authorization, accept: 'text/event-stream' },
+      headers: { authorization: this.authorization, accept: 'text/event-stream' },
     });
     const frames = new FrameReader(onFrame);
     call.on('response', (response) => {
@@ -84,7 +84,7 @@ export class HttpCalls {
     body?: string,
   ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const sent: Record<string, string | number> = { authorization: this.#authorization, ...headers };
+      const sent: Record<string, string | number> = { authorization: this.authorization, ...headers };
       if (body !== undefined) {
         sent['content-type'] = 'application/json';
         sent['content-length'] = Buffer.byteLength(body);

@@ -1,9 +1,11 @@
 import type { Measure } from '../measure.ts';
 import { codeStart } from './code-start.ts';
+import { idleObservers } from './idle-observers.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { observers } from './observers.ts';
 import { oneRun } from './one-run.ts';
+import { pastStates } from './past-states.ts';
 import { replay } from './replay.ts';
 import { requests } from './requests.ts';
 import { runs } from './runs.ts';
@@ -16,6 +18,8 @@ export const MEASURES: readonly Measure[] = [
   latency,
   replay,
   observers,
+  idleObservers,
+  pastStates,
   oneRun,
   runs,
   views,

@@ -3,10 +3,11 @@ import { HttpCalls, type OpenStream } from '../http-calls.ts';
 import { inTurn, type Bench, type Measure } from '../measure.ts';
 import type { Emission } from '../raw/sse-server.ts';
 import { median, percentile } from '../spread.ts';
+import { cpuMs } from '../system/usage.ts';
 
-const OBSERVERS = 200;
-/** The paced run: an event every so many ms. */
-const EVERY_MS = 10;
+const OBSERVERS = 1_000;
+/** The paced run: an event every so many ms. With so many observers a faster one would measure their own side. */
+const EVERY_MS = 50;
 /** The run without a pause. */
 const FLAT_OUT = { count: 3_000, bytes: 100 };
 /** Events that share a write of the bare server: about what one commit of burst holds. */
@@ -21,6 +22,8 @@ interface Paced {
 
 interface Flat {
   framesPerSecond: number;
+  /** Of the process that serves them; that of the product may do more than serve. */
+  cpuMsPerThousand: number;
   missed: number;
 }
 
@@ -64,6 +67,13 @@ export const observers: Measure = {
           product: median(flat.product.map(({ framesPerSecond }) => framesPerSecond)),
           raw: median(flat.raw.map(({ framesPerSecond }) => framesPerSecond)),
           target: { ratio: 0.6 },
+        },
+        {
+          label: 'processor time per 1,000 frames, flat out',
+          unit: 'ms',
+          better: 'lower',
+          product: median(flat.product.map(({ cpuMsPerThousand }) => cpuMsPerThousand)),
+          raw: median(flat.raw.map(({ cpuMsPerThousand }) => cpuMsPerThousand)),
         },
       ],
       notes: [
@@ -116,7 +126,7 @@ async function flatProduct({ system, ends }: Bench): Promise<Flat> {
   // The run waits on the queue until everybody is there.
   await jsm.consumers.pause(WORK.stream, WORK.durable, new Date(Date.now() + PAUSE_MS));
   const { run_id } = await system.api.start('burst', FLAT_OUT);
-  const flat = await framesOf(system.api, `/runs/${run_id}/stream`, async () => {
+  const flat = await framesOf(system.api, `/runs/${run_id}/stream`, system.pids()[0] ?? 0, async () => {
     await jsm.consumers.resume(WORK.stream, WORK.durable);
   });
   await ends.of(run_id);
@@ -125,12 +135,17 @@ async function flatProduct({ system, ends }: Bench): Promise<Flat> {
 
 async function flatRaw(bench: Bench): Promise<Flat> {
   return withBareServer(bench, (api, emit) =>
-    framesOf(api, '/', () => emit({ ...FLAT_OUT, batch: BATCH, everyMs: 0 })),
+    framesOf(api, '/', bench.raw.workers[0]?.pid ?? 0, () => emit({ ...FLAT_OUT, batch: BATCH, everyMs: 0 })),
   );
 }
 
 /** Frames per second over all readers, from the first live frame to the last. */
-async function framesOf(api: HttpCalls, path: string, go: () => Promise<unknown>): Promise<Flat> {
+async function framesOf(
+  api: HttpCalls,
+  path: string,
+  pid: number,
+  go: () => Promise<unknown>,
+): Promise<Flat> {
   let [frames, from, until] = [0, Number.NaN, 0];
   const streams = openAll(api, path, (_seq, type) => {
     if (type !== 'log.written') return;
@@ -140,9 +155,11 @@ async function framesOf(api: HttpCalls, path: string, go: () => Promise<unknown>
   });
   await Promise.all(streams.map(({ opened }) => opened));
   await pause(300);
+  const cpuBefore = await cpuMs([pid]);
   await Promise.all([go(), ...streams.map(({ ended }) => ended)]);
   return {
     framesPerSecond: frames / ((until - from) / 1_000),
+    cpuMsPerThousand: ((await cpuMs([pid])) - cpuBefore) / (frames / 1_000),
     missed: Math.max(0, FLAT_OUT.count * OBSERVERS - frames),
   };
 }
