@@ -65,7 +65,7 @@ describe('a broadcast of a run', () => {
   it('follows once, and frames each commit once for all who want the same of it', async () => {
     const { run, broadcast } = begin();
     const listeners = [1, 2, 3].map(() => new Recorder());
-    for (const listener of listeners) broadcast.attach(listener);
+    for (const listener of listeners) broadcast.attach(listener, 4);
     await run.commit(line(5), line(6, 'run.started'));
     expect(run.followers).toBe(1);
     const [one, two, three] = listeners.map(({ frames }) => frames[0] as CommitFrames);
@@ -116,13 +116,14 @@ describe('a broadcast of a run', () => {
     const { run, broadcast } = begin();
     const early = new Recorder();
     const left = new Recorder();
-    broadcast.attach(early);
-    broadcast.attach(left);
+    broadcast.attach(early, 4);
+    broadcast.attach(left, 4);
     broadcast.detach(left);
     await run.commit(line(5, 'run.succeeded'));
     await run.end();
     const late = new Recorder();
-    broadcast.attach(late);
+    expect(broadcast.attach(late, 4)).toBe(false);
+    expect(broadcast.attach(late, 5)).toBe(true);
     expect([early.over, left.over, late.over]).toEqual([[false], [], [false]]);
     expect(early.frames.map(({ isEnd }) => isEnd)).toEqual([true]);
   });

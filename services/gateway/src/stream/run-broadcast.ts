@@ -60,9 +60,12 @@ export class RunBroadcast {
     return first === undefined || first > seq + 1 ? undefined : this.#recent.slice(from);
   }
 
-  attach(listener: Listener): void {
+  /** False, and nothing happens, where something after event `seq` has been told already. */
+  attach(listener: Listener, seq: number): boolean {
+    if (seq < this.at) return false;
     if (this.#over) listener.onOver(this.#over.failed);
     else this.#listeners.add(listener);
+    return true;
   }
 
   detach(listener: Listener): void {

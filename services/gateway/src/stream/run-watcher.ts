@@ -114,7 +114,8 @@ async function sendAll(
 
 /**
  * What happens from now on. Resolves when the run has ended, when the reader has left or is cut (undefined), and
- * when it was behind and has taken what waited for it: then it has something to catch up with.
+ * when there is something to catch up with: it was behind and has taken what waited for it, or something was told
+ * between its last look and now.
  */
 function listen(broadcast: RunBroadcast, from: number, sink: Sink): Promise<Cursor | undefined> {
   return new Promise((resolve, reject) => {
@@ -127,6 +128,7 @@ function listen(broadcast: RunBroadcast, from: number, sink: Sink): Promise<Curs
     const listener = {
       onCommit: (frames: CommitFrames): void => {
         if (frames.last <= after) return;
+        if (frames.first > after + 1) return stop({ after, ended: false });
         if (sink.offer(frames, after)) {
           after = frames.last;
           if (frames.isEnd) stop({ after, ended: true });
@@ -142,6 +144,6 @@ function listen(broadcast: RunBroadcast, from: number, sink: Sink): Promise<Curs
     };
     const forget = sink.onGone(() => stop(undefined));
     if (sink.hasLeft) stop(undefined);
-    else broadcast.attach(listener);
+    else if (!broadcast.attach(listener, from)) stop({ after, ended: false });
   });
 }
