@@ -76,10 +76,15 @@ export class RunAccess {
     const first = (await this.#runLog.page(address, 0, 1)).lines[0];
     if (!first) return undefined;
     const owner = ownerIn(first.line);
-    this.#owners.set(key, owner);
+    this.remember(address, owner);
+    return owner;
+  }
+
+  /** Whoever starts a run often reads it next: its first event need not be looked up for that. */
+  remember({ tenant_id, run_id }: RunAddress, owner: Owner): void {
+    this.#owners.set(admissionKey(tenant_id, run_id), owner);
     const oldest = this.#owners.keys().next();
     if (this.#owners.size > REMEMBERED_OWNERS && !oldest.done) this.#owners.delete(oldest.value);
-    return owner;
   }
 }
 

@@ -10,6 +10,7 @@ import { Buckets } from '../../broker/buckets.ts';
 import { bodyFingerprint, reservationKey } from '../../idempotency/idempotency-key.ts';
 import { Reservations } from '../../idempotency/reservations.ts';
 import { invalid, Problem } from '../../problem/problem.ts';
+import { RunAccess } from '../load-run-for.ts';
 import { limitsOf, type SentLimits } from './limits.ts';
 import type { StartAnswer, StartRequest } from './start-request.ts';
 
@@ -43,6 +44,7 @@ export class RunStarter {
     @Inject(AgentCatalogue) private readonly agents: AgentCatalogue,
     @Inject(Buckets) private readonly buckets: Buckets,
     @Inject(Reservations) private readonly reservations: Reservations,
+    @Inject(RunAccess) private readonly access: RunAccess,
   ) {}
 
   async start(
@@ -86,6 +88,8 @@ export class RunStarter {
       );
     const fresh = !replayed && notAfter - performance.now() > RESERVATION_LIVE_MS - SURELY_FRESH_MS;
     const { run } = await this.context.runLog.completeStart(start, { fresh });
+    const { user_id, workspace_id, agent_id } = run;
+    this.access.remember(address, { user_id, workspace_id: workspace_id ?? undefined, agent_id });
     return { address, replayed, answer: { run_id: run.run_id, status: run.status, seq: run.seq } };
   }
 
