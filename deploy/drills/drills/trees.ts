@@ -34,10 +34,12 @@ export const trees: Drill = {
   name: 'trees',
   rows: '22',
   title: 'trees of 16 runs are stopped during model calls, some while two executors are killed',
+  r3: 'too',
   async run(context) {
     const { cleanup, figures, say, long } = context;
     const model = await startScriptedModel(cleanup, script);
     const cell = await startCell(cleanup, {
+      r3: context.r3,
       replicas: { 'agent-executor': EXECUTORS },
       env: { RUNLEDGER_MODEL_BASE_URL: model.url, RUNLEDGER_MODEL_API_KEY: 'drill' },
     });

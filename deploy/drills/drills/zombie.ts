@@ -47,11 +47,13 @@ export const zombie: Drill = {
   name: 'zombie',
   rows: '7',
   title: 'SIGSTOP of an executor for three lease times, then SIGCONT, while it waits for models and tools',
+  r3: 'too',
   async run(context) {
     const { cleanup, figures, long } = context;
     const models = await Promise.all([1, 2].map(() => startScriptedModel(cleanup, script)));
     const effects = await Promise.all([1, 2].map(() => EffectsFile.make(cleanup)));
     const cell = await startCell(cleanup, {
+      r3: context.r3,
       replicas: { 'agent-executor': 2 },
       envOf: (service, replica): Record<string, string> =>
         service === 'agent-executor'
