@@ -28,7 +28,7 @@ describe('verifying runs', () => {
     await folder.remove();
   });
 
-  const ended = async (agent_id: string, input: object): Promise<Run> => {
+  const ended = async (agent_id: string, input: Record<string, string | number>): Promise<Run> => {
     const { run_id } = await client.start({ agent_id, input });
     return waitFor(
       async () => {
@@ -107,7 +107,8 @@ describe('verifying runs', () => {
     const copy = `runs.other.${run_id}`;
     let altered = 0;
     for (let next = 1; ;) {
-      const message = await jsm.streams.getMessage('RUNS', { seq: next, next_by_subj: subject });
+      const query = { seq: next, next_by_subj: subject };
+      const message = await jsm.streams.getMessage('RUNS', query);
       if (!message) break;
       const text = message.string();
       const forged = text.includes('"name":"tick 2"') ? text.replace('tick 2', 'tick 7') : text;

@@ -110,7 +110,8 @@ describe('traces', () => {
     const jsm = await gateway.connection.jsm();
     const subject = `runs.acme.${runId}`;
     const last = await jsm.streams.getMessage('RUNS', { last_by_subj: subject });
-    const inside = await jsm.streams.getMessage('RUNS', { seq: (last?.seq ?? 0) - 5, next_by_subj: subject });
+    const query = { seq: (last?.seq ?? 0) - 5, next_by_subj: subject };
+    const inside = await jsm.streams.getMessage('RUNS', query);
     await jsm.streams.deleteMessage('RUNS', inside?.seq ?? 0);
     const response = await fetchTrace(runId);
     expect(response.status).toBe(200);
