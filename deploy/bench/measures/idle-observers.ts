@@ -1,6 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { IdleConnections } from '../idle-connections.ts';
-import type { Bench, Measure } from '../measure.ts';
+import type { SetUp } from '../figure.ts';
+import type { Measure } from '../measure.ts';
+import { startRawSide } from '../raw/raw-side.ts';
+import { startSystem } from '../system/system.ts';
 import { cpuMs, residentMib } from '../system/usage.ts';
 
 const OBSERVERS = 10_000;
@@ -12,10 +15,10 @@ const WORK = { stream: 'WORK', durable: 'agent-executor-work-default' };
 
 export const idleObservers: Measure = {
   name: 'idle-observers',
-  method: `${OBSERVERS} SSE readers of one run that does nothing: resident memory of the process that serves them, with them less without, and the processor time that it uses more over ${WATCH_MS / 1_000} s. Raw: a bare node:http SSE server, which sends no heartbeats.`,
-  async run(bench) {
-    const product = await ofProduct(bench);
-    const raw = await ofRaw(bench);
+  method: `${OBSERVERS} SSE readers of one run that does nothing: resident memory of a fresh process that serves them, with them less without, and the processor time that it uses more over ${WATCH_MS / 1_000} s. Raw: a bare node:http SSE server, which sends no heartbeats.`,
+  async run({ system }) {
+    const product = await ofProduct(system.setup);
+    const raw = await ofRaw();
     return {
       figures: [
         {
@@ -44,21 +47,28 @@ interface Idle {
   percent: number;
 }
 
-async function ofProduct({ system, ends }: Bench): Promise<Idle> {
-  const jsm = await system.broker.jsm();
-  await jsm.consumers.pause(WORK.stream, WORK.durable, new Date(Date.now() + PAUSE_MS));
-  const { run_id } = await system.api.start('burst', { count: 1, bytes: 10 });
-  const url = new URL(`/runs/${run_id}/stream`, system.url);
-  const idle = await idleAt(system.pids()[0] ?? 0, url, [`Authorization: ${system.api.authorization}`]);
-  await jsm.consumers.resume(WORK.stream, WORK.durable);
-  await ends.of(run_id);
-  return idle;
+async function ofProduct(setup: SetUp): Promise<Idle> {
+  const system = await startSystem(setup);
+  try {
+    const jsm = await system.broker.jsm();
+    await jsm.consumers.pause(WORK.stream, WORK.durable, new Date(Date.now() + PAUSE_MS));
+    const { run_id } = await system.api.start('burst', { count: 1, bytes: 10 });
+    const url = new URL(`/runs/${run_id}/stream`, system.url);
+    return await idleAt(system.pids()[0] ?? 0, url, [`Authorization: ${system.api.authorization}`]);
+  } finally {
+    await system.stop();
+  }
 }
 
-async function ofRaw({ raw }: Bench): Promise<Idle> {
-  const [worker] = raw.workers;
-  if (!worker) throw new Error('there is no raw process');
-  return idleAt(worker.pid, new URL(await worker.text({ do: 'listen' })), []);
+async function ofRaw(): Promise<Idle> {
+  const raw = await startRawSide(1);
+  try {
+    const [worker] = raw.workers;
+    if (!worker) throw new Error('there is no raw process');
+    return await idleAt(worker.pid, new URL(await worker.text({ do: 'listen' })), []);
+  } finally {
+    await raw.stop();
+  }
 }
 
 async function idleAt(pid: number, url: URL, headers: readonly string[]): Promise<Idle> {

@@ -3,9 +3,12 @@ import { HttpCalls, type OpenStream } from '../http-calls.ts';
 import { inTurn, type Bench, type Measure } from '../measure.ts';
 import type { Emission } from '../raw/sse-server.ts';
 import { median, percentile } from '../spread.ts';
+import type { System } from '../system/system.ts';
 import { cpuMs } from '../system/usage.ts';
 
 const OBSERVERS = 1_000;
+/** Opened at once. */
+const WAVE = 50;
 /** The paced run: an event every so many ms. With so many observers a faster one would measure their own side. */
 const EVERY_MS = 50;
 /** The run without a pause. */
@@ -84,12 +87,24 @@ export const observers: Measure = {
   },
 };
 
-async function pacedProduct({ system, seconds }: Bench): Promise<Paced> {
-  const { run_id } = await system.api.start('ticker', {
-    count: Math.round((seconds * 1_000) / EVERY_MS) + 100,
-    every_ms: EVERY_MS,
-  });
-  return lagsOf(system.api, `/runs/${run_id}/stream`, async () => undefined);
+async function pacedProduct({ system, seconds, ends }: Bench): Promise<Paced> {
+  const count = Math.round((seconds * 1_000) / EVERY_MS);
+  const { run_id, go } = await held(system, 'ticker', { count, every_ms: EVERY_MS });
+  const paced = await lagsOf(system.api, `/runs/${run_id}/stream`, go);
+  await ends.of(run_id);
+  return paced;
+}
+
+/** A run that waits on the queue until everybody is there. */
+async function held(
+  { api, broker }: System,
+  agent: string,
+  input: object,
+): Promise<{ run_id: string; go: () => Promise<unknown> }> {
+  const jsm = await broker.jsm();
+  await jsm.consumers.pause(WORK.stream, WORK.durable, new Date(Date.now() + PAUSE_MS));
+  const { run_id } = await api.start(agent, input);
+  return { run_id, go: () => jsm.consumers.resume(WORK.stream, WORK.durable) };
 }
 
 async function pacedRaw(bench: Bench): Promise<Paced> {
@@ -104,7 +119,7 @@ async function lagsOf(api: HttpCalls, path: string, go: () => Promise<unknown>):
   const stamps = new Map<number, number>();
   const lags: number[] = [];
   let [complete, last, frames] = [false, 0, 0];
-  const streams = openAll(api, path, (seq, _type, frame) => {
+  const streams = await openAll(api, path, (seq, _type, frame) => {
     last = Math.max(last, seq);
     if (!complete) return;
     let stamp = stamps.get(seq);
@@ -112,7 +127,6 @@ async function lagsOf(api: HttpCalls, path: string, go: () => Promise<unknown>):
     lags.push(performance.timeOrigin + performance.now() - stamp);
     frames += 1;
   });
-  await Promise.all(streams.map(({ opened }) => opened));
   await pause(200);
   const first = last + 1;
   complete = true;
@@ -122,13 +136,8 @@ async function lagsOf(api: HttpCalls, path: string, go: () => Promise<unknown>):
 }
 
 async function flatProduct({ system, ends }: Bench): Promise<Flat> {
-  const jsm = await system.broker.jsm();
-  // The run waits on the queue until everybody is there.
-  await jsm.consumers.pause(WORK.stream, WORK.durable, new Date(Date.now() + PAUSE_MS));
-  const { run_id } = await system.api.start('burst', FLAT_OUT);
-  const flat = await framesOf(system.api, `/runs/${run_id}/stream`, system.pids()[0] ?? 0, async () => {
-    await jsm.consumers.resume(WORK.stream, WORK.durable);
-  });
+  const { run_id, go } = await held(system, 'burst', FLAT_OUT);
+  const flat = await framesOf(system.api, `/runs/${run_id}/stream`, system.pids()[0] ?? 0, go);
   await ends.of(run_id);
   return flat;
 }
@@ -147,13 +156,12 @@ async function framesOf(
   go: () => Promise<unknown>,
 ): Promise<Flat> {
   let [frames, from, until] = [0, Number.NaN, 0];
-  const streams = openAll(api, path, (_seq, type) => {
+  const streams = await openAll(api, path, (_seq, type) => {
     if (type !== 'log.written') return;
     until = performance.now();
     if (Number.isNaN(from)) from = until;
     frames += 1;
   });
-  await Promise.all(streams.map(({ opened }) => opened));
   await pause(300);
   const cpuBefore = await cpuMs([pid]);
   await Promise.all([go(), ...streams.map(({ ended }) => ended)]);
@@ -164,8 +172,19 @@ async function framesOf(
   };
 }
 
-function openAll(api: HttpCalls, path: string, onFrame: Parameters<HttpCalls['stream']>[1]): OpenStream[] {
-  return Array.from({ length: OBSERVERS }, () => api.stream(path, onFrame));
+/** In waves: that many connections at one moment are another measure. */
+async function openAll(
+  api: HttpCalls,
+  path: string,
+  onFrame: Parameters<HttpCalls['stream']>[1],
+): Promise<OpenStream[]> {
+  const streams: OpenStream[] = [];
+  while (streams.length < OBSERVERS) {
+    const wave = Array.from({ length: WAVE }, () => api.stream(path, onFrame));
+    await Promise.all(wave.map(({ opened }) => opened));
+    streams.push(...wave);
+  }
+  return streams;
 }
 
 async function withBareServer<T>(
