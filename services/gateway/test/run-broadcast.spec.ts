@@ -103,12 +103,35 @@ describe('a broadcast of a run', () => {
     expect(told(4)).toBeUndefined();
     first.done();
     first.done();
-    await run.commit(line(9, 'log.written', 200_000));
-    await run.commit(line(10, 'log.written', 200_000));
+    await run.commit(line(9, 'log.written', 1_500_000));
+    await run.commit(line(10, 'log.written', 1_500_000));
     expect(told(8)).toBeUndefined();
     expect(told(9)).toEqual([[10, 10]]);
     second.done();
     expect(told(9)).toBeUndefined();
+    broadcast.close();
+  });
+
+  it('keeps the commit that is being told for those who cannot take it, framed for all', async () => {
+    const { run, broadcast } = begin();
+    const kept: CommitFrames[] = [];
+    for (let listener = 0; listener < 2; listener += 1)
+      broadcast.attach(
+        {
+          onCommit: () => {
+            broadcast.catchUp();
+            kept.push(...(broadcast.since(4) ?? []));
+          },
+          onOver: () => undefined,
+        },
+        4,
+      );
+    await run.commit(line(5), line(6));
+    expect(kept.map(({ first, last }) => [first, last])).toEqual([
+      [5, 6],
+      [5, 6],
+    ]);
+    expect(kept[0]?.bytes(undefined)).toBe(kept[1]?.bytes(undefined));
     broadcast.close();
   });
 

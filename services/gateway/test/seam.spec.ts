@@ -26,6 +26,10 @@ class Taker implements Sink {
     return true;
   }
 
+  replayFramed(frames: CommitFrames, after: number): Promise<boolean> {
+    return this.replay(frames.after(after).lines);
+  }
+
   offer(frames: CommitFrames, after: number): boolean {
     if (this.isSlow && frames.last % 7 === 0) return false;
     this.seqs.push(...frames.after(after).lines.map(({ seq }) => seq));

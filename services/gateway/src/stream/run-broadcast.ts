@@ -15,7 +15,8 @@ export interface Listener {
   onOver(failed: boolean): void;
 }
 
-const MAX_RECENT_BYTES = 256 * 1024;
+/** Some commits: who is behind for a moment finds them framed. */
+const MAX_RECENT_BYTES = 2 * 1024 * 1024;
 
 export class RunBroadcast {
   readonly #listeners = new Set<Listener>();
@@ -23,6 +24,8 @@ export class RunBroadcast {
   #recent: CommitFrames[] = [];
   #recentBytes = 0;
   #catchingUp = 0;
+  /** While listeners are being told of it. */
+  #telling: CommitFrames | undefined;
   #over: { failed: boolean } | undefined;
 
   constructor(
@@ -39,9 +42,10 @@ export class RunBroadcast {
     return this.#over;
   }
 
-  /** From here on what is told is kept for a while; `done` when the caller has caught up. */
+  /** What is told from here on, and what is being told, is kept for a while; `done` when the caller has caught up. */
   catchUp(): { done: () => void } {
     this.#catchingUp += 1;
+    if (this.#catchingUp === 1 && this.#telling) this.#keep(this.#telling);
     let isDone = false;
     const done = (): void => {
       if (isDone) return;
@@ -90,7 +94,9 @@ export class RunBroadcast {
   #tell(frames: CommitFrames): void {
     this.at = frames.last;
     if (this.#catchingUp > 0) this.#keep(frames);
+    this.#telling = frames;
     for (const listener of this.#listeners) listener.onCommit(frames);
+    this.#telling = undefined;
   }
 
   #keep(frames: CommitFrames): void {

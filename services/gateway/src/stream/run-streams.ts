@@ -81,6 +81,10 @@ class RunSink implements Sink {
     return this.reader.replayPiece(piece);
   }
 
+  replayFramed(frames: CommitFrames, after: number): Promise<boolean> {
+    return this.reader.replayPiece(frames.after(after).bytes(this.filter));
+  }
+
   offer(frames: CommitFrames, after: number): boolean {
     return this.reader.offer(frames.after(after).bytes(this.filter));
   }

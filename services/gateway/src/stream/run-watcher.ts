@@ -20,6 +20,8 @@ export interface Sink {
   replay(lines: readonly StoredLine[]): Promise<boolean>;
   /** Sends what `replay` has kept back. */
   flush(): Promise<boolean>;
+  /** As `replay`, of a commit that was framed for others already: what of it comes after event `after`. */
+  replayFramed(frames: CommitFrames, after: number): Promise<boolean>;
   /** What happens now, from after event `after` on. False: not taken, the reader has too much waiting. */
   offer(frames: CommitFrames, after: number): boolean;
   /** Resolves when the reader has taken what waited for it: false, when it has left or was cut. */
@@ -57,12 +59,19 @@ export class RunWatcher {
   async watch(address: RunAddress, from: number, stand: Stand, sink: Sink): Promise<void> {
     if (stand.ended) return void (await this.#replay(address, from, sink));
     const { broadcast, leave } = this.broadcasts.join(address, stand.lastSeq);
+    let hold = broadcast.catchUp();
+    const holding = {
+      attached: (): void => hold.done(),
+      behind: (): void => void (hold = broadcast.catchUp()),
+    };
     try {
-      for (let cursor: Cursor | undefined = { after: from, ended: false }; cursor && !cursor.ended;) {
+      let cursor: Cursor | undefined = { after: from, ended: false };
+      while (cursor && !cursor.ended) {
         cursor = await this.#catchUp(address, broadcast, cursor.after, sink);
-        if (cursor && !cursor.ended) cursor = await listen(broadcast, cursor.after, sink);
+        if (cursor && !cursor.ended) cursor = await listen(broadcast, cursor.after, sink, holding);
       }
     } finally {
+      hold.done();
       leave();
     }
   }
@@ -74,20 +83,15 @@ export class RunWatcher {
     from: number,
     sink: Sink,
   ): Promise<Cursor | undefined> {
-    const catching = broadcast.catchUp();
-    try {
-      let cursor: Cursor | undefined = { after: from, ended: false };
-      while (cursor && !cursor.ended) {
-        const since = broadcast.since(cursor.after);
-        if (since?.length === 0) return cursor;
-        cursor = since
-          ? await sendAll(since, cursor.after, sink)
-          : await this.#replay(address, cursor.after, sink);
-      }
-      return cursor;
-    } finally {
-      catching.done();
+    let cursor: Cursor | undefined = { after: from, ended: false };
+    while (cursor && !cursor.ended) {
+      const since = broadcast.since(cursor.after);
+      if (since?.length === 0) return cursor;
+      cursor = since
+        ? await sendAll(since, cursor.after, sink)
+        : await this.#replay(address, cursor.after, sink);
     }
+    return cursor;
   }
 
   /** What is stored after an event; undefined when the reader has left. */
@@ -107,9 +111,9 @@ async function sendAll(
   after: number,
   sink: Sink,
 ): Promise<Cursor | undefined> {
-  for (const frames of commits) if (!(await sink.replay(frames.after(after).lines))) return undefined;
+  for (const frames of commits) if (!(await sink.replayFramed(frames, after))) return undefined;
   const last = commits.at(-1);
-  return (await sink.flush()) ? { after: last?.last ?? after, ended: last?.isEnd ?? false } : undefined;
+  return { after: last?.last ?? after, ended: last?.isEnd ?? false };
 }
 
 /**
@@ -117,7 +121,12 @@ async function sendAll(
  * when there is something to catch up with: it was behind and has taken what waited for it, or something was told
  * between its last look and now.
  */
-function listen(broadcast: RunBroadcast, from: number, sink: Sink): Promise<Cursor | undefined> {
+function listen(
+  broadcast: RunBroadcast,
+  from: number,
+  sink: Sink,
+  holding: { attached: () => void; behind: () => void },
+): Promise<Cursor | undefined> {
   return new Promise((resolve, reject) => {
     let after = from;
     const stop = (outcome: Cursor | undefined): void => {
@@ -135,6 +144,7 @@ function listen(broadcast: RunBroadcast, from: number, sink: Sink): Promise<Curs
           return;
         }
         broadcast.detach(listener);
+        holding.behind();
         void sink.recover().then((isBack) => stop(isBack ? { after, ended: false } : undefined));
       },
       onOver: (failed: boolean): void => {
@@ -144,6 +154,7 @@ function listen(broadcast: RunBroadcast, from: number, sink: Sink): Promise<Curs
     };
     const forget = sink.onGone(() => stop(undefined));
     if (sink.hasLeft) stop(undefined);
-    else if (!broadcast.attach(listener, from)) stop({ after, ended: false });
+    else if (broadcast.attach(listener, from)) holding.attached();
+    else stop({ after, ended: false });
   });
 }

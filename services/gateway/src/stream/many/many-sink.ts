@@ -79,6 +79,10 @@ export class ManySink implements Sink {
     return connection.inTurn(() => connection.reader.replayPiece(connection.framesOf(this.runId, lines)));
   }
 
+  async replayFramed(frames: CommitFrames, after: number): Promise<boolean> {
+    return (await this.replay(frames.after(after).lines)) && this.flush();
+  }
+
   offer(frames: CommitFrames, after: number): boolean {
     const { connection, runId } = this;
     const before = connection.cursors.get(runId) ?? 0;
