@@ -33,6 +33,8 @@ export interface CellOptions {
   placement?: (service: Name) => Placement;
   /** Size of the log in bytes. */
   runsMaxBytes?: number;
+  /** Commits that the log takes of one run. */
+  commitsPerRun?: number;
 }
 
 const SECRET_KEY = '7'.repeat(64);
@@ -111,6 +113,8 @@ export async function startCell(cleanup: Cleanup, options: CellOptions = {}): Pr
     replicas: options.r3 === true ? 3 : 1,
     ...(options.runsMaxBytes === undefined ? {} : { runsMaxBytes: options.runsMaxBytes }),
   });
+  if (options.commitsPerRun !== undefined)
+    await (await broker.jsm()).streams.update('RUNS', { max_msgs_per_subject: options.commitsPerRun });
   await seed(broker, ['local', 'other']);
   return startServices(cleanup, { servers, cluster, broker, url }, options);
 }

@@ -20,6 +20,7 @@ import { reconnectStorm } from './drills/reconnect-storm.ts';
 import { replicas } from './drills/replicas.ts';
 import { sameBytes } from './drills/same-bytes.ts';
 import { seam } from './drills/seam.ts';
+import { runCap } from './drills/run-cap.ts';
 import { services } from './drills/services.ts';
 import { slowReaders } from './drills/slow-readers.ts';
 import { access, permissions } from './drills/specs.ts';
@@ -40,6 +41,7 @@ export const DRILLS: readonly Drill[] = [
   views,
   disk,
   full,
+  runCap,
   poison,
   replicas,
   deploy,

@@ -69,6 +69,8 @@ export interface HeldRun {
   readonly address: RunAddress;
   /** The run after everything that is known to be stored. */
   readonly run: Run;
+  /** Of the run: how many there are, and how many the log takes. */
+  readonly commits: { used: number; most: number };
   /**
    * Queues a command of the holder. Commands that arrive while an append is in flight share the next commit.
    * Resolves when the events are on disk (`undefined`), or with the domain's refusal. Rejects with

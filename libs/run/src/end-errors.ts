@@ -17,7 +17,7 @@ export function executorLost(lost_in_a_row: number): RunError {
 }
 
 /** The end of a run whose log is full: `limit` and `used` are numbers of commits. */
-export function endAtLogCap(limit: number, used: number): DraftEvent[] {
+export function endAtLogCap(limit: number, used: number): { reached: DraftEvent; error: RunError } {
   const error: RunError = {
     code: 'log_limit_reached',
     category: 'limit',
@@ -26,10 +26,8 @@ export function endAtLogCap(limit: number, used: number): DraftEvent[] {
     remedy: 'Let the agent report less often, or split its work into child runs.',
     retryable: false,
   };
-  return [
-    { type: 'limit.reached', data: { limit: 'commits', value: String(limit), used: String(used) } },
-    { type: 'run.failed', data: { error } },
-  ];
+  const data = { limit: 'commits', value: String(limit), used: String(used) };
+  return { reached: { type: 'limit.reached', data }, error };
 }
 
 /** The error of a run whose time was over while nobody held it. */

@@ -18,7 +18,7 @@ import type { RunningService, ServiceContext, ServiceDefinition, Settings } from
 import { Readiness } from './readiness.ts';
 import { serviceLog } from './service-log.ts';
 import { type ProcessSignals, watchSignals } from './signals.ts';
-import { waitForLog } from './wait-for-log.ts';
+import { commitsPerRun, waitForLog } from './wait-for-log.ts';
 
 export const DEFAULT_DRAIN_MS = 10_000;
 /** On top of the drain: closing the log, the connection and the ops server. */
@@ -166,8 +166,10 @@ class ServiceHost {
 
   private async startApp(broker: Broker): Promise<void> {
     const { definition, settings, logger, metrics, instance } = this;
+    const maxCommits = await commitsPerRun(broker);
     const runLog = new JetStreamRunLog(broker, {
       writer: `${definition.name}/${instance}`,
+      ...(maxCommits === undefined ? {} : { maxCommits }),
       ...(definition.logPatienceMs === undefined ? {} : { patienceMs: definition.logPatienceMs }),
     });
     const context: ServiceContext = {

@@ -37,3 +37,10 @@ export async function waitForLog(
     if (!(await streamExists(broker, LOG))) throw new Error(`the stream ${LOG} does not exist`);
   });
 }
+
+/** How many commits the broker takes of one run; undefined: as many as there are. The run ends before it. */
+export async function commitsPerRun(broker: Broker): Promise<number | undefined> {
+  const jsm = await broker.jsm();
+  const { max_msgs_per_subject: most } = (await jsm.streams.info(LOG)).config;
+  return most > 0 ? most : undefined;
+}

@@ -103,6 +103,10 @@ export class HeldRunWriter implements HeldRun {
     return this.#at.run;
   }
 
+  get commits(): { used: number; most: number } {
+    return { used: this.#at.commits, most: this.options.maxCommits };
+  }
+
   get lost(): AbortSignal {
     return this.#lost.signal;
   }

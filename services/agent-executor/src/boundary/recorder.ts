@@ -1,5 +1,5 @@
 import { AgentFailed, AgentStopped } from '@runledger/harness';
-import type { DraftEvent, Refusal } from '@runledger/run';
+import { type DraftEvent, endAtLogCap, type Refusal } from '@runledger/run';
 import type { HeldRun } from '@runledger/run-log';
 import type { Gate } from './gate.ts';
 
@@ -14,6 +14,8 @@ const BEGIN_WITHIN_MS = 5_000;
 
 /** Records what an agent did; the domain's refusals become what the agent must know. */
 export class Recorder {
+  #full: Promise<AgentFailed> | undefined;
+
   constructor(
     private readonly held: HeldRun,
     private readonly gate: Gate,
@@ -42,7 +44,7 @@ export class Recorder {
     if (wanted.length === 0) return;
     const refusal = await this.held.record(wanted);
     if (!refusal) return;
-    if (!this.gate.stopping) throw notAllowed(refusal);
+    if (!this.gate.stopping) throw await this.#notAllowed(refusal);
     const left = facts(wanted);
     if (left.length > 0 && left.length < wanted.length) await this.held.record(left);
   }
@@ -53,9 +55,23 @@ export class Recorder {
   }
 
   async #refused(boundary: string, refusal: Refusal): Promise<never> {
-    if (!this.gate.stopping) throw notAllowed(refusal);
+    if (!this.gate.stopping) throw await this.#notAllowed(refusal);
     await this.gate.observeStop(boundary);
     throw new AgentStopped(boundary);
+  }
+
+  #notAllowed(refusal: Refusal): Promise<AgentFailed> {
+    if (refusal.code !== 'limit_reached') return Promise.resolve(disagreement(refusal));
+    this.#full ??= this.#atCap();
+    return this.#full;
+  }
+
+  /** There is room left for why the run ends, and for its end. */
+  async #atCap(): Promise<AgentFailed> {
+    const { most, used } = this.held.commits;
+    const { reached, error } = endAtLogCap(most, used);
+    await this.held.record([reached]);
+    return new AgentFailed(error);
   }
 }
 
@@ -63,16 +79,13 @@ function facts(events: DraftEvent[]): DraftEvent[] {
   return events.filter((event) => FACTS.has(event.type));
 }
 
-function notAllowed(refusal: Refusal): AgentFailed {
-  const full = refusal.code === 'limit_reached';
+function disagreement({ code, detail }: Refusal): AgentFailed {
   return new AgentFailed({
-    code: refusal.code,
-    category: full ? 'limit' : 'system',
-    title: full ? 'The run has reached the size limit of its log' : 'The log refused what the agent did',
-    detail: refusal.detail,
-    remedy: full
-      ? 'Let the agent record less, or split the work over several runs.'
-      : 'Report this with the run id: the executor and the log disagree.',
+    code,
+    category: 'system',
+    title: 'The log refused what the agent did',
+    detail,
+    remedy: 'Report this with the run id: the executor and the log disagree.',
     retryable: false,
   });
 }
