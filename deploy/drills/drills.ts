@@ -11,6 +11,7 @@ import { full } from './drills/full.ts';
 import { idempotency } from './drills/idempotency.ts';
 import { injection } from './drills/injection.ts';
 import { leader } from './drills/leader.ts';
+import { longRun } from './drills/long-run.ts';
 import { manyReaders } from './drills/many-readers.ts';
 import { partition } from './drills/partition.ts';
 import { poison } from './drills/poison.ts';
@@ -58,6 +59,7 @@ export const DRILLS: readonly Drill[] = [
   reconnectStorm,
   seam,
   sameBytes,
+  longRun,
   idempotency,
   injection,
   startingOrder,
