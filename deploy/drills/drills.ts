@@ -3,6 +3,7 @@ import { acks } from './drills/acks.ts';
 import { bigTree } from './drills/big-tree.ts';
 import { broker } from './drills/broker.ts';
 import { budget } from './drills/budget.ts';
+import { clock } from './drills/clock.ts';
 import { deleted } from './drills/deleted.ts';
 import { deploy } from './drills/deploy.ts';
 import { disk } from './drills/disk.ts';
@@ -51,6 +52,7 @@ export const DRILLS: readonly Drill[] = [
   toolCalls,
   duplicates,
   deleted,
+  clock,
   budget,
   providerFaults,
   zombie,

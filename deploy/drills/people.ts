@@ -128,6 +128,11 @@ export class People {
     })();
   }
 
+  /** How many runs wait now. */
+  get parked(): number {
+    return this.#parked.size;
+  }
+
   /** Notes how many runs wait at the moment of a fault. */
   fault(): void {
     this.#metParked.push(this.#parked.size);
