@@ -14,6 +14,10 @@ export interface FaultRates {
   duplicate_delivery: number;
   /** A handler that fails for no reason of its own. */
   handler_fault: number;
+  /** What follows from a commit and is never done, though it is said to be. */
+  lost_reaction: number;
+  /** A timer that never fires. */
+  lost_timer: number;
   /** A tool that answers with an error. */
   tool_error: number;
   /** A process that dies when its commit is stored, before it knows. */
@@ -31,6 +35,8 @@ const MOST: FaultRates = {
   lost_copy: 0.2,
   duplicate_delivery: 0.1,
   handler_fault: 0.05,
+  lost_reaction: 0.1,
+  lost_timer: 0.3,
   tool_error: 0.1,
   dies_at_append: 0.03,
   sleeps_at_append: 0.05,

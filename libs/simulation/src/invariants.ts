@@ -9,7 +9,13 @@ import {
 } from './invariants/log.ts';
 import type { Invariant, Life } from './invariants/life.ts';
 import { builtOnRecords, doneOnce, nothingAfterStop, paidOnce } from './invariants/outside.ts';
-import { everyStopHasItsReceipt, nothingBegins, stopsCascade, treesStopWhole } from './invariants/stops.ts';
+import {
+  everyStopHasItsReceipt,
+  noOrphans,
+  nothingBegins,
+  stopsCascade,
+  treesStopWhole,
+} from './invariants/stops.ts';
 import { viewsEqualLogs } from './invariants/views.ts';
 
 const agentsAreRepeatable: Invariant = ({ runs }) =>
@@ -41,6 +47,7 @@ const INVARIANTS: readonly Invariant[] = [
   stopsCascade,
   treesStopWhole,
   everyStopHasItsReceipt,
+  noOrphans,
   viewsEqualLogs,
 ];
 

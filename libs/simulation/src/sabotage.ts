@@ -24,6 +24,8 @@ export const SABOTAGES = [
   'absent_child_left',
   /** A run that nobody holds is stopped without a receipt. */
   'unheld_without_receipt',
+  /** What did not follow by itself is not looked for. */
+  'no_sweeps',
 ] as const;
 
 export type Sabotage = (typeof SABOTAGES)[number];

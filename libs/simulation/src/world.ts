@@ -39,6 +39,8 @@ export class World {
   readonly #holds = new Map<string, Spans>();
   /** Rules that a process saw broken from inside. */
   readonly broken: string[] = [];
+  /** Commits of which nothing followed, by stream sequence. */
+  readonly lostReactions = new Set<number>();
   readonly network: Network;
   onStored: ((process: SimulatedProcess) => void) | undefined;
   #runs = 0;

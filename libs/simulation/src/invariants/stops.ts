@@ -22,11 +22,26 @@ export const stopsCascade: Invariant = ({ runs, world }) =>
   [...runs.values()].flatMap((run) => {
     const stop = run.of('stop.requested')[0];
     const handled = stop && world.broker.schedulerRuns.ackedAt.get(stop.stream_seq);
-    if (!stop || handled === undefined) return [];
+    if (!stop || handled === undefined || world.lostReactions.has(stop.stream_seq)) return [];
     return childrenOf(run)
       .filter(({ spawned }) => spawned < stop.seq)
       .filter(({ id }) => !isReached(runs.get(id), handled))
       .map(({ id }) => `P4: the stop of ${run.run_id} has not reached its child ${id}`);
+  });
+
+/** So long after its parent's end a child is left to itself: the wait, a sweep, and what both may be late by. */
+const ORPHANED_MS = 240_000;
+
+/** P4: nothing of a tree goes on long after the run that called it has ended. */
+export const noOrphans: Invariant = ({ runs, world }) =>
+  [...runs.values()].flatMap((run) => {
+    const parent = run.of('run.requested')[0]?.data.parent?.run_id;
+    const ended = parent === undefined ? undefined : runs.get(parent)?.end?.stored_at;
+    if (ended === undefined) return [];
+    const reached = [run.of('stop.requested')[0], run.end].map((event) => event?.stored_at ?? world.time.now);
+    return Math.min(...reached) - ended > ORPHANED_MS
+      ? [`P4: ${run.run_id} goes on long after ${parent} has ended`]
+      : [];
   });
 
 /** P4: a run has stopped when everything below it has. */

@@ -40,10 +40,21 @@ export class Claims {
       const loaded = await this.runLog.load(address);
       const move = await this.#move(loaded.run, grant);
       if (move === 'done' || move === 'keep') return { outcome: move };
+      if (loaded.run.status === 'queued' && (await this.#isBelowStop(loaded.run))) return { outcome: 'done' };
       const claim = await this.#begin(address, loaded, this.#command(grant, move));
       if (claim) return claim;
     }
     throw new LogUnavailable('too_much_contention', 'the run changed while it was claimed');
+  }
+
+  /** A run that the stop of one above has not reached yet is not begun. */
+  async #isBelowStop({ tenant_id, parent }: Run): Promise<boolean> {
+    for (let above = parent; above;) {
+      const { run } = await this.runLog.load({ tenant_id, run_id: above.run_id });
+      if (run.stop) return true;
+      above = run.parent;
+    }
+    return false;
   }
 
   async #move(run: Run, grant: Grant): Promise<Move> {

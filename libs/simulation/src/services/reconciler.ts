@@ -7,6 +7,7 @@ import type { RunCommit } from '../broker/simulated-broker.ts';
 import { request } from '../requests.ts';
 import type { SimulatedProcess } from '../simulated-process.ts';
 import type { World } from '../world.ts';
+import { Sweeps } from './sweeps.ts';
 import type { ViewStore } from './view-store.ts';
 
 const LOST_RACES = 20;
@@ -15,9 +16,10 @@ const SWEEP_MS = 30_000;
 const IDLE_MS = 60_000;
 const SWEPT = new Set(['queued', 'running', 'stopping']);
 
-/** Keeps the views equal to the log, and finds runs that have lost their work message. */
+/** Keeps the views equal to the log, and finds what has been lost: work messages, reactions, timers. */
 export class Reconciler {
   readonly #runLog: RunLog;
+  readonly #sweeps: Sweeps;
 
   constructor(
     private readonly world: World,
@@ -25,6 +27,7 @@ export class Reconciler {
     private readonly views: ViewStore,
   ) {
     this.#runLog = world.runLog(process);
+    this.#sweeps = new Sweeps(this.#runLog, world.time);
     const { network, broker } = world;
     const { end } = consume<RunCommit>(broker.views, {
       network,
@@ -79,7 +82,9 @@ export class Reconciler {
   async #sweep(): Promise<void> {
     try {
       const idleSince = this.world.time.timestampOf(this.world.time.now - IDLE_MS);
-      for (const view of await this.#ask(() => this.views.all()))
+      const views = await this.#ask(() => this.views.all());
+      if (this.world.sabotage !== 'no_sweeps') await this.#sweeps.sweep(views);
+      for (const view of views)
         if (SWEPT.has(view.status) && view.last_event_at < idleSince) await this.#rescue(view);
     } catch {
       // The next sweep looks again.

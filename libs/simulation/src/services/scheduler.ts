@@ -77,7 +77,7 @@ export class Scheduler {
     const events = commit.lines.map((line) => decodeEvent(line) as RunEvent);
     const outcomes = await Promise.allSettled([
       this.#admit(address, events, delivery),
-      this.#follow(address, events.filter(isCause(commit.parent !== undefined))),
+      this.#follow(address, events.filter(isCause(commit.parent !== undefined)), commit.stream_seq),
     ]);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
@@ -90,8 +90,9 @@ export class Scheduler {
     if (events.some(({ type }) => LANDMARKS.has(type))) await this.#admission.settle(address);
   }
 
-  async #follow(address: RunAddress, causes: RunEvent[]): Promise<void> {
+  async #follow(address: RunAddress, causes: RunEvent[], streamSeq: number): Promise<void> {
     if (causes.length === 0) return;
+    if (this.world.faults.strikes('lost_reaction')) return void this.world.lostReactions.add(streamSeq);
     const { run } = await this.#runLog.load(address);
     if (run.status === 'none') return;
     for (const event of causes)
@@ -109,6 +110,7 @@ export class Scheduler {
         return;
       case 'set_timer': {
         const { kind, timer_id, due_at, run_id } = reaction;
+        if (this.world.faults.strikes('lost_timer')) return;
         const due = this.world.time.instantOf(due_at);
         await request(this.world.network, this.process, () =>
           this.world.broker.setTimer(

@@ -47,8 +47,7 @@ export class Claims {
       const loaded = await this.runLog.load(address);
       const move = await this.#move(loaded.run, grant);
       if (move === 'done' || move === 'keep') return { outcome: move };
-      if (loaded.run.status === 'queued' && (await this.#stopWithTree(loaded.run)))
-        return { outcome: 'done' };
+      if (loaded.run.status === 'queued' && (await this.#isBelowStop(loaded.run))) return { outcome: 'done' };
       const claim = await this.#begin(address, loaded, beginAttempt(grant, await claimant(loaded), move));
       if (claim) return claim;
     }
@@ -60,27 +59,14 @@ export class Claims {
 
   /**
    * A stop comes down the tree level by level, and frees slots on its way: a run that it has not reached yet is not
-   * begun, but stopped. False: nothing above it stops.
+   * begun. Whoever carries the stop down ends it.
    */
-  async #stopWithTree(run: Run): Promise<boolean> {
-    const { tenant_id, run_id } = run;
-    for (let above = run.parent; above;) {
-      const parent = await this.#known({ tenant_id, run_id: above.run_id });
-      if (!parent) return false;
-      if (parent.stop) {
-        const { by_user_id, by_channel, mode, reason } = parent.stop;
-        const by = { user_id: by_user_id, channel: by_channel };
-        const cascade_from = run.parent?.run_id ?? above.run_id;
-        await this.runLog.execute({ tenant_id, run_id }, () => ({
-          type: 'RequestStop',
-          by,
-          mode,
-          reason,
-          cascade_from,
-        }));
-        return true;
-      }
-      above = parent.parent;
+  async #isBelowStop({ tenant_id, parent }: Run): Promise<boolean> {
+    for (let above = parent; above;) {
+      const run = await this.#known({ tenant_id, run_id: above.run_id });
+      if (!run) return false;
+      if (run.stop) return true;
+      above = run.parent;
     }
     return false;
   }
