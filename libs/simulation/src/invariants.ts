@@ -10,6 +10,7 @@ import {
 import type { Invariant, Life } from './invariants/life.ts';
 import { builtOnRecords, doneOnce, nothingAfterStop, paidOnce } from './invariants/outside.ts';
 import {
+  everyChildIsCreated,
   everyStopHasItsReceipt,
   noOrphans,
   nothingBegins,
@@ -48,6 +49,7 @@ const INVARIANTS: readonly Invariant[] = [
   treesStopWhole,
   everyStopHasItsReceipt,
   noOrphans,
+  everyChildIsCreated,
   viewsEqualLogs,
 ];
 

@@ -29,6 +29,16 @@ export const stopsCascade: Invariant = ({ runs, world }) =>
       .map(({ id }) => `P4: the stop of ${run.run_id} has not reached its child ${id}`);
   });
 
+/** P3: a crash costs no child: who has one on record creates it, unless it is stopped before. */
+export const everyChildIsCreated: Invariant = ({ runs }) =>
+  [...runs.values()].flatMap((run) => {
+    if (!run.of('stop.observed').some(({ data }) => data.boundary === 'absent')) return [];
+    const parent = run.of('run.requested')[0]?.data.parent?.run_id ?? '';
+    return runs.get(parent)?.of('stop.requested').length === 0
+      ? [`P3: ${run.run_id} was on record with ${parent}, which was not stopped, and was never created`]
+      : [];
+  });
+
 /** So long after its parent's end a child is left to itself: the wait, a sweep, and what both may be late by. */
 const ORPHANED_MS = 240_000;
 
