@@ -79,6 +79,41 @@ describe('a reader of a stream', () => {
     expect(await reader.push(FRAME)).toBe(false);
   });
 
+  it('is offered no more than 256 KiB and what one write holds; who does not take it is cut', async () => {
+    const reader = readerWith(STALL_MS);
+    client.stopReading();
+    const bytes = Buffer.from(FRAME);
+    let offered = 0;
+    while (reader.offer(bytes)) {
+      offered += 1;
+      expect(reader.waitingBytes).toBeLessThanOrEqual(MAX_WAITING_BYTES + bytes.length + 100);
+      if (offered > 5_000) throw new Error('never refused');
+      // The kernel takes what it takes in its own time.
+      if (offered % 8 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(reader.waitingBytes).toBeLessThanOrEqual(MAX_WAITING_BYTES + bytes.length + 100);
+    expect(await reader.recover()).toBe(false);
+    expect(reader.cut).toBe('slow_reader');
+  });
+
+  it('that takes what waited for it is offered more, and has every byte', async () => {
+    const reader = readerWith(PATIENCE_MS);
+    const bytes = Buffer.from(FRAME);
+    let refused = 0;
+    for (let offered = 0; offered < 2_000; offered += 1) {
+      if (reader.offer(bytes)) continue;
+      refused += 1;
+      expect(await reader.recover()).toBe(true);
+      expect(reader.waitingBytes).toBe(0);
+      offered -= 1;
+    }
+    reader.end();
+    await client.until((it) => it.ended === 'end');
+    expect(refused).toBeGreaterThan(0);
+    expect(client.text).toBe(FRAME.repeat(2_000));
+    expect(reader.cut).toBeUndefined();
+  });
+
   it('that is only slower than the run is not cut, and has little waiting', async () => {
     const reader = readerWith(PATIENCE_MS);
     const total = 1_000;
