@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { waitFor } from '@runledger/testkit';
 import type { Drill } from '../drill.ts';
 import { StreamField } from '../stream-field.ts';
@@ -31,7 +32,7 @@ export const seam: Drill = {
       describe: 'the runs to write',
     });
     const seen: { runId: string; seq: number; line: string }[] = [];
-    let [attached, left] = [0, ATTACHMENTS];
+    let [attached, refused, left] = [0, 0, ATTACHMENTS];
     const attach = async (): Promise<void> => {
       while (left-- > 0) {
         const runId = runs[Math.floor(Math.random() * RUNS)] ?? '';
@@ -48,7 +49,11 @@ export const seam: Drill = {
           },
           after,
         );
-        await observer.connect();
+        // A busy gateway says so before it sends anything: that is no attachment yet.
+        while ((await observer.connect()) === 'refused' && observer.troubles.length === 0) {
+          refused += 1;
+          await pause(100 + Math.random() * 400);
+        }
         if (observer.last >= until) attached += 1;
         else observer.troubles.push(`${runId}: from ${after} it was told up to ${observer.last} of ${until}`);
         if (attached % 2_000 === 0) say(`${attached} attachments`);
@@ -60,6 +65,7 @@ export const seam: Drill = {
     figures.exactly('attachments that reached what was live', attached, ATTACHMENTS);
     figures.tell('in', `${seconds.toFixed(1)} s`);
     figures.tell('events seen', seen.length);
+    figures.tell('connections that were refused with 503 and tried again', refused);
     await Promise.all(runs.map((runId) => field.client.stop(runId)));
     for (const runId of runs) {
       const { lines } = await field.sha256(runId);
