@@ -14,6 +14,7 @@ const PAUSED = 'drill-paused';
 const FAMILY = 'drill-family';
 /** In US dollars: what a tree may spend at first, and by how much it is raised when it waits. */
 const [FIRST, RAISE] = [0.25, 0.25];
+const RAISED_FOR_ALL_MS = 3_000;
 
 /** Trees, money that runs out, tool calls that cannot be repeated, and runs that somebody pauses. */
 export const CONTROLLED: readonly Job[] = [
@@ -58,6 +59,8 @@ export class People {
   readonly money = new MoneyAudit();
   /** The most that anybody gave to each tree, in US dollars. */
   readonly #given = new Map<string, number>();
+  readonly #raises = new Map<string, number>();
+  readonly #raisedAt = new Map<string, number>();
   readonly #parked = new Map<string, Parked>();
   readonly #unknown = new Map<string, string>();
   readonly #toPause = new Set<string>();
@@ -100,6 +103,7 @@ export class People {
     const { type, data } = line;
     const { run_id } = run;
     if (type === 'run.requested' && run.agent_id === PAUSED) this.#toPause.add(run_id);
+    if (type === 'limits.raised') this.#raises.set(run_id, (this.#raises.get(run_id) ?? 0) + 1);
     if (type === 'outcome.unknown') this.#unknown.set(run_id, String(data['call_id']));
     if (type === 'run.parked') {
       this.#parks += 1;
@@ -172,15 +176,18 @@ export class People {
 
   async #raise(cell: Cell, root: string): Promise<void> {
     // Several of one tree wait: the first who asks raises for all.
-    const state = this.accounts.of(root);
-    const given = this.#given.get(root) ?? FIRST;
-    if (state && state.limit / 1_000_000 < given && state.waiting.length === 0) return;
+    if (performance.now() - (this.#raisedAt.get(root) ?? -Infinity) < RAISED_FOR_ALL_MS) return;
     const client = await cell.client();
     const run = await client.getRun(root).catch(() => undefined);
     if (run === undefined || run.completed_at) return;
     const wanted = Number(run.limits.max_cost_usd ?? FIRST) + RAISE;
-    this.#given.set(root, Math.max(wanted, given));
-    await this.#try(root, 'limits.raised', () => client.raiseLimits(root, { max_cost_usd: wanted }));
+    this.#given.set(root, Math.max(wanted, this.#given.get(root) ?? FIRST));
+    await this.#try(
+      root,
+      'limits.raised',
+      () => client.raiseLimits(root, { max_cost_usd: wanted }),
+      () => this.#raisedAt.set(root, performance.now()),
+    );
   }
 
   async #try(run_id: string, act: Act, ask: () => Promise<unknown>, done?: () => unknown): Promise<void> {
@@ -203,6 +210,7 @@ export class People {
       'people paused / resumed / raised a limit / said what became of a call',
       `${count('pause.requested')} / ${count('resume.requested')} / ${count('limits.raised')} / ${count('outcome.resolved')}`,
     );
+    figures.tell('the most raises of one tree, by 0.25 USD each', Math.max(0, ...this.#raises.values()));
     figures.atLeast('the most runs that were parked at a fault', Math.max(0, ...this.#metParked), 1);
     figures.none(
       'acknowledged acts that are not in the log',
