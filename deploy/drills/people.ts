@@ -26,7 +26,7 @@ export const CONTROLLED: readonly Job[] = [
     input: { turns: 5, cost_usd_per_turn: 0.1 },
     limits: { max_cost_usd: FIRST },
   },
-  { agent_id: 'careless', input: { tool: 'not', ms: 1_500 } },
+  { agent_id: 'careless', input: { tool: 'not', ms: 8_000 } },
   { agent_id: 'careless', input: { tool: 'idempotent', ms: 1_500 } },
 ];
 
