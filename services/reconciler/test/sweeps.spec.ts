@@ -3,7 +3,8 @@ import type { Command, DraftEvent, Run } from '@runledger/run';
 import type { RunAddress } from '@runledger/run-log';
 import type { RunningService } from '@runledger/service-host';
 import { waitFor } from '@runledger/testkit';
-import { decodeEvent } from '@runledger/wire';
+import { decodeEvent, tombstoneFor } from '@runledger/wire';
+import { Tombstones } from '../src/erasure/tombstones.ts';
 import { readUpkeepSettings } from '../src/sweeps/upkeep-settings.ts';
 import { Cell, isReady } from './reconciler-service.ts';
 import { begin, newAddress, progress, startRun, succeed } from './sample-runs.ts';
@@ -194,6 +195,39 @@ describe('three reconcilers at once', () => {
     expect(await types(child)).toEqual(['run.requested', 'stop.requested', 'stop.observed', 'run.stopped']);
     expect(await run(child)).toMatchObject({ stop_observed: { boundary: 'absent' }, depth: 1 });
     expect((await data(child, 'run.requested'))[0]).toMatchObject({ input: { n: 1 }, agent_id: 'ticker' });
+    await untilEffects('children', 'told', 1);
+  });
+
+  it('let a run go on that was not told of the end of a child before that was erased', async () => {
+    const { parent, child } = await family();
+    await accepted(parent, park('children'));
+    await accepted(child, () => begin());
+    await accepted(child, (now) => succeed(now));
+    const tombstone = tombstoneFor(
+      {},
+      { erased_by: 'ada', reason: 'requested', requested_at: new Date().toISOString() },
+    );
+    const tombstones = new Tombstones(cell.broker);
+    await tombstones.put(child, tombstone, 0);
+    // One that erases, and is too slow to sweep.
+    process.env.RUNLEDGER_SWEEP_S = '3600';
+    const eraser = await cell.reconciler();
+    process.env.RUNLEDGER_SWEEP_S = FAST.RUNLEDGER_SWEEP_S;
+    await waitFor(async () => (await tombstones.get(child))?.tombstone.done_at, {
+      timeoutMs: 60_000,
+      describe: 'the child to be erased',
+    });
+    await eraser.close();
+    expect((await run(parent)).status).toBe('waiting');
+    await threeReplicas();
+    await until(parent, 'queued');
+    expect(await data(parent, 'child.ended')).toEqual([
+      {
+        child_run_id: child.run_id,
+        status: 'error',
+        error: expect.objectContaining({ code: 'child_erased', retryable: false }),
+      },
+    ]);
     await untilEffects('children', 'told', 1);
   });
 

@@ -11,6 +11,7 @@ import {
   type TemporaryFolder,
   type TestBroker,
 } from '@runledger/testkit';
+import { encodeTombstone, erasedSubject, tombstoneFor } from '@runledger/wire';
 import { ulid } from 'ulid';
 import { someBegin, someone, someStart } from '../../../libs/run-log/test/samples.ts';
 import { schedulerDefinition } from '../src/module.ts';
@@ -159,6 +160,50 @@ describe('what one run means for others', () => {
       timeoutMs: 15_000,
       describe: 'the parent to know',
     });
+  });
+
+  it('stops the other children of a family of which one was erased, and says so to the parent', async () => {
+    const { parent, child } = await family();
+    const erased = ulid();
+    const spawned = await log.execute(parent, () => ({
+      type: 'RecordProgress',
+      held_by,
+      events: [
+        {
+          type: 'child.spawned',
+          data: { call_id: 'c1', index: 1, child_run_id: erased, agent_id: 'ticker', input: null },
+        },
+      ],
+    }));
+    expect(spawned.refusal).toBeUndefined();
+    const tombstone = tombstoneFor(
+      {},
+      { erased_by: 'ada', reason: 'requested', requested_at: new Date().toISOString() },
+    );
+    await broker.js.publish(erasedSubject(tenant_id, erased), encodeTombstone(tombstone));
+    await log.execute(parent, () => ({
+      type: 'RequestStop',
+      by: someone,
+      mode: 'cooperative',
+      reason: 'enough',
+    }));
+    await until(child, 'stopped');
+    await waitFor(async () => (await state(parent)).children.every(({ status }) => status !== 'live'), {
+      timeoutMs: 15_000,
+      describe: 'the parent to know of both',
+    });
+    const { lines } = await log.page(parent, 0, 100);
+    const ends = lines.filter(({ type }) => type === 'child.ended').map(({ line }) => JSON.parse(line));
+    expect(ends).toHaveLength(2);
+    expect(ends).toContainEqual(
+      expect.objectContaining({
+        data: expect.objectContaining({
+          child_run_id: erased,
+          status: 'error',
+          error: expect.objectContaining({ code: 'child_erased' }),
+        }),
+      }),
+    );
   });
 
   it('brings a run back when its retry is due, once', async () => {
