@@ -70,6 +70,7 @@ export interface Run extends RunSummary {
   current?: string | null;
   last_event_at?: string | null;
   stop?: { mode: string; reason: string; requested_at: string } | null;
+  open_approvals?: Omit<OpenApproval, 'run_id' | 'agent_id' | 'agent_name'>[];
 }
 
 export interface RunPage {

@@ -113,6 +113,22 @@ describe('the status snapshot', () => {
       '  Stop:          requested 12s ago (cooperative): enough',
     ]);
   });
+
+  it('shows what is to be decided', () => {
+    const open_approvals = Array.from({ length: 7 }, (_, at) => ({
+      ...{ seq: at, approval_id: `a${at}`, call_id: '', name: 'Bash', args_preview: '{"x":"\u001b"}' },
+      ...{ args_sha256: '', reason: '', severity: '', requested_at: '', due_at: '' },
+    }));
+    const lines = statusSnapshot(
+      { ...running, status: 'waiting', waiting_on: 'approval', open_approvals },
+      NOW,
+    );
+    expect(lines.slice(-7)).toEqual([
+      '  Waiting for:   approval',
+      ...[0, 1, 2, 3, 4].map((at) => `  Approval:      a${at}: Bash {"x":"\\x1b"}`),
+      '  Approval:      and 2 more',
+    ]);
+  });
 });
 
 describe('the list', () => {

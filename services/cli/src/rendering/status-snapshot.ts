@@ -32,11 +32,26 @@ function extra(run: Run, now: Date, ended: boolean): string[] {
   if (run.status === 'queued' && typeof run.queue_position === 'number')
     lines.push(row('Queue', `position ${run.queue_position}`));
   if (run.waiting_on && !ended) lines.push(row('Waiting for', harmless(run.waiting_on).replaceAll('_', ' ')));
+  lines.push(...approvals(run));
   if (run.stop) lines.push(row('Stop', stopText(run.stop, now)));
   if (run.status === 'error') lines.push(...failure(run));
   if (run.status === 'success') lines.push(...wrapped('Result', valueText(run.result, LONGEST_VALUE)));
   for (const warning of run.schema_warnings ?? []) lines.push(row('Schema', oneLine(warning, LONGEST_VALUE)));
   return lines;
+}
+
+const MOST_APPROVALS = 5;
+
+/** Each with its id, which `approve` and `deny` take. */
+function approvals({ open_approvals: open = [] }: Run): string[] {
+  const lines = open
+    .slice(0, MOST_APPROVALS)
+    .map(({ approval_id, name, args_preview }) =>
+      row('Approval', `${oneLine(approval_id, 64)}: ${oneLine(`${name} ${args_preview}`, 120)}`),
+    );
+  return open.length > MOST_APPROVALS
+    ? [...lines, row('Approval', `and ${open.length - MOST_APPROVALS} more`)]
+    : lines;
 }
 
 function failure(run: Run): string[] {
