@@ -39,7 +39,7 @@ import type { CommitStore, StoredCommit } from './commit-store.ts';
 import { Feed, linesOf, type Observer } from './feed.ts';
 import { HeldRunWriter } from './held-run.ts';
 import { land, type Landed } from './land.ts';
-import { loadRun, positionOf } from './load.ts';
+import { loadRun, positionOf, readOn } from './load.ts';
 import { backoff } from './pacing.ts';
 import { systemTiming, type Timing } from './timing.ts';
 import { keyOf } from './key-of.ts';
@@ -88,9 +88,10 @@ export class CommitRunLog implements RunLog {
 
   async execute(address: RunAddress, command: (run: Run) => Command, known?: LoadedRun): Promise<Executed> {
     const startedAt = this.#timing.now();
+    let before: LoadedRun | undefined;
     for (let attempt = 0; ; attempt++) {
       const trusted = attempt > 0 || !known;
-      const loaded = trusted ? await loadRun(this.store, address, this.#timing) : known;
+      const loaded = trusted ? await this.#loadAfter(address, before) : known;
       const decision = this.#decide(command(loaded.run), loaded.run);
       if (decision.refusal || decision.events.length === 0) {
         if (!trusted) continue;
@@ -99,6 +100,7 @@ export class CommitRunLog implements RunLog {
       const events = number(loaded.run, decision.events, this.#timing.timestamp());
       const appended = await this.#append(address, loaded, events);
       if (appended) return { events, ...appended };
+      before = trusted ? loaded : undefined;
       const tookMs = Math.round(this.#timing.now() - startedAt);
       const triedEnough = tookMs >= CONTENTION_MS && attempt + 1 >= CONTENTION_TRIES;
       if (triedEnough || tookMs >= this.#patienceMs)
@@ -108,6 +110,12 @@ export class CommitRunLog implements RunLog {
         );
       await backoff(this.#timing, { attempt, firstMs: 8, mostMs: 60 });
     }
+  }
+
+  /** Beside a busy holder a run is only read on, so that its length does not decide whether a command gets in. */
+  #loadAfter(address: RunAddress, before: LoadedRun | undefined): Promise<LoadedRun> {
+    if (!before || before.stream_seq === 0) return loadRun(this.store, address, this.#timing);
+    return readOn(this.store, address, { from: before, timing: this.#timing });
   }
 
   async #append(address: RunAddress, loaded: LoadedRun, events: RunEvent[]): Promise<LoadedRun | undefined> {

@@ -24,6 +24,23 @@ export async function loadRun(store: CommitStore, address: RunAddress, timing: T
   return { run, ...positionOf(last), as_of, ...(lines ? { lines } : {}) };
 }
 
+/** The same run with what others appended since, or read anew where that does not follow on it: few commits beside many. */
+export async function readOn(
+  store: CommitStore,
+  address: RunAddress,
+  { from, timing }: { from: LoadedRun; timing: Timing },
+): Promise<LoadedRun> {
+  let at = from;
+  for (;;) {
+    const as_of = timing.now();
+    const commit = await store.next(address, at.stream_seq);
+    if (!commit) return at === from ? loadRun(store, address, timing) : { ...at, as_of };
+    if (commit.first !== at.run.seq + 1) return loadRun(store, address, timing);
+    const lines = at.lines ? { lines: [...at.lines, ...linesOf(commit)] } : {};
+    at = { run: foldCommit(at.run, commit), ...positionOf(commit), as_of, ...lines };
+  }
+}
+
 /** Where a writer stands after this commit. */
 export function positionOf(commit: StoredCommit): Omit<LoadedRun, 'run' | 'lines' | 'as_of'> {
   return {
