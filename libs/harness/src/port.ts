@@ -137,6 +137,8 @@ export interface HarnessContext {
   depth: number;
   trace: boolean;
   agent: AgentDefinition;
+  /** How many turns the run may have, as of now; asked before turn `turn`. `null`: the run has no limit of its own. */
+  turnsAllowed(turn: number): Promise<number | null>;
   input: JsonValue;
   /** The agent's env_vars overlaid with the start's `env`. */
   env: Record<string, string>;

@@ -90,6 +90,15 @@ describe('steering a run', () => {
     expect(await cell.ended(address)).toMatchObject({ type: 'run.succeeded' });
   });
 
+  it('a raised limit of turns counts for the run that is held', async () => {
+    const spender = SAMPLE_AGENTS.find((agent) => agent.agent_id === 'spender') as AgentDefinition;
+    const few = { limits: { ...attempts(1).limits, max_turns: 20 } };
+    const address = await cell.request(spender, { turns: 24, cost_usd_per_turn: 0 }, few);
+    await cell.until(address, (event) => event.type === 'turn.started');
+    await tell(address, { type: 'RaiseLimits', by, limits: { max_turns: 99 } });
+    expect(await cell.ended(address)).toMatchObject({ type: 'run.succeeded' });
+  });
+
   describe('pause', () => {
     it('takes effect at the next boundary, holds nothing, and goes on where it was', async () => {
       const address = await cell.request(builtin('ticker'), { count: 6, every_ms: 100 });

@@ -5,7 +5,7 @@ import {
   type ModelAnswer,
   type ModelCall,
 } from '@runledger/harness';
-import type { EventData, InFlight, Limits, StepKind } from '@runledger/run';
+import type { EventData, InFlight, StepKind } from '@runledger/run';
 import { turnsReached, turnsUsed } from '../budget/turns.ts';
 import type { Payment, Purse } from '../budget/purse.ts';
 import type { AgentCalls } from './agent-calls.ts';
@@ -27,7 +27,7 @@ export interface BoundaryParts {
   purse: Purse;
   /** The agent's own model. */
   model: string;
-  limits: () => Limits;
+  turnsAllowed: (turn: number) => Promise<number | null>;
   callModel: (call: ModelCall) => Promise<ModelAnswer>;
 }
 
@@ -176,7 +176,7 @@ export class RunBoundary implements Boundary {
   }
 
   async #withinTurns(turn: number): Promise<void> {
-    const most = this.parts.limits().max_turns;
+    const most = await this.parts.turnsAllowed(turn);
     if (most === null || turn <= most) return;
     await this.parts.recorder.record(`turn ${turn}`, [turnsReached(most)]);
     throw turnsUsed(most);

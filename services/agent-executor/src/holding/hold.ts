@@ -1,7 +1,7 @@
 import { type Boundary, type Harness, type HarnessContext, type RecordedEvent } from '@runledger/harness';
 import type { AgentDefinition, AgentKind, ModelUsage, PaidCall } from '@runledger/harness';
 import type { JetStreamClient } from '@nats-io/jetstream';
-import type { DraftEvent, EventData, HeldBy, Limits } from '@runledger/run';
+import type { DraftEvent, EventData, HeldBy } from '@runledger/run';
 import { HoldLost, LogUnavailable, type HeldRun, type RunLog } from '@runledger/run-log';
 import { Gate } from '../boundary/gate.ts';
 import type { LargeValues } from '../boundary/large-values.ts';
@@ -95,7 +95,8 @@ async function contextFor(parts: HoldParts, agentParts: AgentParts): Promise<Har
     attempt: parts.heldBy.attempt,
     depth: request.depth,
     trace: request.trace,
-    agent: withLimits(agent, held.run.limits),
+    agent,
+    turnsAllowed: (turn) => turnsAllowed(held, turn),
     input: await values.get(request.input),
     env,
     history,
@@ -123,7 +124,7 @@ function boundaryFor(
     recorded,
     purse,
     model: agent.model ?? '',
-    limits: () => parts.held.run.limits,
+    turnsAllowed: (turn) => turnsAllowed(parts.held, turn),
     agents: new AgentCalls({ ...parts, runLog, definitions, recorder, recorded, agent, request }),
     callModel: (call) => engines.callModel(call, { agent, env, signal, stopping: parts.gate.stopSeen }),
   });
@@ -157,8 +158,11 @@ async function paid<T extends { usage: ModelUsage }>(
   return { ...done, usage: await payment.settle(done.usage) };
 }
 
-/** The limits of the run itself: the agent's, as its start and later raises changed them. */
-function withLimits(agent: AgentDefinition, { max_turns }: Limits): AgentDefinition {
-  const { max_turns: _, ...others } = agent.limits ?? {};
-  return { ...agent, limits: max_turns === null ? others : { ...others, max_turns } };
+/** What the run's start and later raises allow. A raise that was answered before is heard of before a turn is refused. */
+async function turnsAllowed(held: HeldRun, turn: number): Promise<number | null> {
+  const { max_turns } = held.run.limits;
+  if (max_turns === null || turn <= max_turns) return max_turns;
+  // Nothing to record is only answered from the leader's last event.
+  await held.record([]);
+  return held.run.limits.max_turns;
 }

@@ -68,7 +68,7 @@ export class LlmHarness implements Harness {
 
 async function startTurn(context: HarnessContext, turn: number, model: string): Promise<void> {
   await context.boundary.check(`turn ${turn}`);
-  const most = context.agent.limits?.max_turns ?? MAX_TURNS;
+  const most = (await context.turnsAllowed(turn)) ?? MAX_TURNS;
   if (turn > most) {
     await context.emit([turnsReached(most)]);
     throw turnsUsed(most);
