@@ -22,10 +22,13 @@ export interface StoredRun {
   digest: string;
 }
 
-/** Events `first` to `last` as they are stored: each line with the newline that ends it. */
+/** Events `first` to `last`, all of one commit, as they are stored: each line with the newline that ends it. */
 export interface StoredBytes {
   first: number;
   last: number;
+  types: string[];
+  /** After `last`, as the writer stored it: whether it fits is not checked. */
+  digest: string;
   bytes: Uint8Array;
 }
 

@@ -139,15 +139,21 @@ export function runLogContract(name: string, start: () => Promise<LogUnderTest>)
       const text = (lines: readonly StoredLine[]): string => lines.map(({ line }) => `${line}\n`).join('');
       for (const after of [...all.keys(), all.length]) {
         const wanted = all.slice(after);
-        const { last_seq, chunks } = await log.bytes(run.address, after);
+        const { last_seq, digest, chunks } = await log.bytes(run.address, after);
         let next = after + 1;
         let bytes = Buffer.alloc(0);
+        const types: string[] = [];
+        const digests: string[] = [];
         for await (const chunk of chunks) {
           expect(chunk.first).toBe(next);
           next = chunk.last + 1;
+          types.push(...chunk.types);
+          digests.push(chunk.digest);
           bytes = Buffer.concat([bytes, chunk.bytes]);
         }
         expect([last_seq, next, bytes.toString()]).toEqual([all.length, all.length + 1, text(wanted)]);
+        expect(types).toEqual(wanted.map(({ type }) => type));
+        if (after < all.length) expect(digests.at(-1)).toBe(digest);
         const lines: StoredLine[] = [];
         for await (const commit of (await log.commits(run.address, after)).commits)
           lines.push(...commit.lines);

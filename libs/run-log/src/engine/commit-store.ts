@@ -9,10 +9,12 @@ export interface StoredCommit extends Commit {
   stream_seq: number;
 }
 
-/** A stored commit of which only its place was read. */
+/** A stored commit whose lines were not looked at. */
 export interface RawCommit {
   first: number;
   last: number;
+  types: string[];
+  digest: string;
   stream_seq: number;
   payload: Uint8Array;
 }

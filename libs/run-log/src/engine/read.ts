@@ -1,7 +1,7 @@
 import { isEndType } from '@runledger/run';
 import type { RunAddress, StoredBytes, StoredLine, StoredRun } from '../port.ts';
 import type { Bookmarks } from './bookmarks.ts';
-import type { CommitStore, StoredCommit } from './commit-store.ts';
+import type { CommitStore, RawCommit, StoredCommit } from './commit-store.ts';
 import { linesOf } from './feed.ts';
 
 interface Cursor {
@@ -53,13 +53,20 @@ export async function* bytesAfter(
   if (after >= last.last) return;
   if (after + 1 < last.first) {
     const read = (from: number, until: number) => store.rawRange(address, from, until);
-    for await (const { first, last: end, payload } of between(address, { after, last }, bookmarks, read))
-      yield first > after
-        ? { first, last: end, bytes: payload }
-        : { first: after + 1, last: end, bytes: withoutLines(payload, after - first + 1) };
+    for await (const commit of between(address, { after, last }, bookmarks, read)) yield rest(commit, after);
   }
-  const lines = sliceAfter(last, after).map(({ line }) => `${line}\n`);
-  yield { first: Math.max(last.first, after + 1), last: last.last, bytes: Buffer.from(lines.join('')) };
+  const payload = Buffer.from(last.lines.map((line) => `${line}\n`).join(''));
+  yield rest({ ...last, payload }, after);
+}
+
+/** What of a commit comes after the cursor. */
+function rest(
+  { first, last, types, digest, payload }: Omit<RawCommit, 'stream_seq'>,
+  after: number,
+): StoredBytes {
+  if (first > after) return { first, last, types, digest, bytes: payload };
+  const seen = after - first + 1;
+  return { first: after + 1, last, types: types.slice(seen), digest, bytes: withoutLines(payload, seen) };
 }
 
 /** What lies after the cursor and before the last commit. */

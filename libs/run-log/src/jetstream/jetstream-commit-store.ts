@@ -300,8 +300,10 @@ function storedCommit(message: DirectMessage): StoredCommit {
 
 function rawCommit({ headers, seq, data }: DirectMessage): RawCommit {
   const [first, last] = [Number(headers.get('Run-First')), Number(headers.get('Run-Last'))];
-  if (!(first >= 1 && last >= first)) throw new Poison('invalid_commit', 'a commit lacks its place');
-  return { first, last, stream_seq: seq, payload: data };
+  const types = headers.get('Run-Types').split(',');
+  if (!(first >= 1 && last - first + 1 === types.length))
+    throw new Poison('invalid_commit', 'the headers of a commit do not fit each other');
+  return { first, last, types, digest: headers.get('Run-Digest'), stream_seq: seq, payload: data };
 }
 
 /** Undefined for a message that is no commit: one of those must not keep all the others from being read. */

@@ -33,8 +33,8 @@ export class MemoryCommitStore implements CommitStore {
   }
 
   async *rawRange(address: RunAddress, from: number, until: number): AsyncIterable<RawCommit> {
-    for await (const { first, last, stream_seq, lines } of this.range(address, from, until))
-      yield { first, last, stream_seq, payload: Buffer.from(lines.map((line) => `${line}\n`).join('')) };
+    for await (const { lines, ...commit } of this.range(address, from, until))
+      yield { ...commit, payload: Buffer.from(lines.map((line) => `${line}\n`).join('')) };
   }
 
   async append(address: RunAddress, encoded: EncodedCommit, expectation: number): Promise<Appended> {

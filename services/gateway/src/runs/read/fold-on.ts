@@ -1,10 +1,11 @@
 import { setImmediate as otherWork } from 'node:timers/promises';
-import type { RunAddress, RunLog, StoredLine } from '@runledger/run-log';
+import type { RunAddress, RunLog, StoredBytes } from '@runledger/run-log';
 import { changesView, foldView, type RunView } from '@runledger/run-views';
 import { chainDigest, decodeEvent } from '@runledger/wire';
 
-/** Events after which other requests have their turn. */
-const TURN = 2_000;
+/** Bytes after which other requests have their turn. */
+const TURN = 1024 * 1024;
+const NEWLINE = 10;
 
 export interface FoldOptions {
   /** The last event to fold; absent: all that the run has when this begins. */
@@ -18,49 +19,63 @@ export interface FoldOptions {
  * run. A run that grows faster than it is folded is not chased.
  */
 export async function foldOn(
-  runLog: Pick<RunLog, 'commits'>,
+  runLog: Pick<RunLog, 'bytes'>,
   address: RunAddress,
   start: RunView | undefined,
   options: FoldOptions = {},
 ): Promise<RunView | undefined> {
   const { upTo = Infinity, onCommit } = options;
-  const { last_seq, commits } = await runLog.commits(address, start?.seq ?? 0);
+  const { last_seq, chunks } = await runLog.bytes(address, start?.seq ?? 0);
   if (last_seq === 0) return undefined;
   // The log was restored to an earlier time: the log is right.
   if (start && last_seq < start.seq) return foldOn(runLog, address, undefined, options);
   if (start?.seq === upTo) return start;
   let view = start;
   let turn = TURN;
-  for await (const { lines, digest } of commits) {
-    const seen = view?.seq ?? 0;
-    const wanted = lines.filter(({ seq }) => seq > seen && seq <= upTo);
-    const isWhole = wanted.at(-1) === lines.at(-1);
-    view = carryOn(view, wanted, isWhole ? digest : digestOf(view, wanted));
-    if (view && isWhole) onCommit?.(view);
-    if ((view?.seq ?? 0) >= upTo) return view;
-    if ((turn -= lines.length) > 0) continue;
+  for await (const chunk of chunks) {
+    if (chunk.last > upTo) return foldPart(view, chunk, upTo);
+    view = foldWhole(view, chunk);
+    if (view) onCommit?.(view);
+    if (chunk.last === upTo) return view;
+    if ((turn -= chunk.bytes.length) > 0) continue;
     turn = TURN;
     await otherWork();
   }
   return view;
 }
 
-const digestOf = (view: RunView | undefined, lines: readonly StoredLine[]): string =>
-  chainDigest(
-    view?.digest ?? '',
-    lines.map(({ line }) => line),
-  );
-
 /** Of the events that change nothing but the view's place only the last one is looked at. */
-function carryOn(
+function foldWhole(view: RunView | undefined, { types, bytes, digest }: StoredBytes): RunView | undefined {
+  if (!types.some(changesView)) return foldView(view, decodeEvent(lastLine(bytes)), digest);
+  const lines = linesOf(bytes);
+  return foldLines(view, lines, types, digest);
+}
+
+/** The digest inside a commit is stored nowhere. */
+function foldPart(
   view: RunView | undefined,
-  lines: readonly StoredLine[],
+  { first, types, bytes }: StoredBytes,
+  upTo: number,
+): RunView | undefined {
+  const lines = linesOf(bytes).slice(0, upTo - first + 1);
+  return foldLines(view, lines, types, chainDigest(view?.digest ?? '', lines));
+}
+
+function foldLines(
+  view: RunView | undefined,
+  lines: readonly string[],
+  types: readonly string[],
   digest: string,
 ): RunView | undefined {
-  const last = lines.at(-1);
   let folded = view;
-  for (const stored of lines)
-    if (stored === last || changesView(stored.type))
-      folded = foldView(folded, decodeEvent(stored.line), digest);
+  for (const [at, line] of lines.entries())
+    if (at === lines.length - 1 || changesView(types[at] ?? ''))
+      folded = foldView(folded, decodeEvent(line), digest);
   return folded;
 }
+
+const textOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+const linesOf = (bytes: Uint8Array): string[] => textOf(bytes).slice(0, -1).split('\n');
+const lastLine = (bytes: Uint8Array): string =>
+  textOf(bytes.subarray(bytes.lastIndexOf(NEWLINE, bytes.length - 2) + 1, -1));

@@ -21,7 +21,7 @@ export class FoldedRuns {
   readonly #runs = new Map<string, Folding>();
 
   constructor(
-    private readonly runLog: Pick<RunLog, 'commits'>,
+    private readonly runLog: Pick<RunLog, 'bytes'>,
     /** The view in the store, which may be ahead of what this process has folded, or behind. */
     private readonly stored: (address: RunAddress) => Promise<RunView | undefined>,
   ) {}

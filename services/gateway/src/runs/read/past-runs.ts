@@ -14,7 +14,7 @@ export class PastRuns {
   readonly #folding = new Map<string, Promise<unknown>>();
 
   constructor(
-    private readonly runLog: Pick<RunLog, 'commits'>,
+    private readonly runLog: Pick<RunLog, 'bytes'>,
     /** The view in the store. */
     private readonly stored: (address: RunAddress) => Promise<RunView | undefined>,
   ) {}
