@@ -44,6 +44,9 @@ export const reconnectStorm: Drill = {
     const killed = performance.now();
     const seen = new Map<StreamObserver, number>(field.observers.map((one) => [one, one.frames]));
     await gateway.start();
+    await gateway.ready();
+    const readyS = (performance.now() - killed) / 1_000;
+    figures.tell('until the gateway was ready again', `${readyS.toFixed(1)} s`);
     const back = (): boolean =>
       field.observers.every((one) => one.isDone || one.frames > (seen.get(one) ?? 0));
     await waitFor(back, {
