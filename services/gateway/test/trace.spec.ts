@@ -67,38 +67,61 @@ describe('traces', () => {
     expect(await recordsOf(runId)).toHaveLength(4);
   });
 
-  it('say the digest that was stored, and none of those before it, where the stored lines do not fit it', async () => {
+  /** A run with a first event, and commits of three events each; `alter` changes what is stored of the first of them. */
+  const alteredRun = async (
+    commits: number,
+    alter: (payload: string) => string,
+  ): Promise<{ runId: string; first: string; digests: string[] }> => {
     const runId = await startRun();
-    const [first = ''] = await storedLines(runId);
-    const address = { tenant_id: 'acme', run_id: runId };
-    const { digest, stream_seq, commits } = await gateway.runLog.load(address);
-    const requested = decodeEvent(first);
-    const events = [2, 3, 4].map((seq) => ({
-      ...requested,
-      seq,
-      type: 'log.written',
-      data: { index: seq, level: 'info', source: 'agent', message: `number ${seq}` },
-    }));
-    const commit = buildCommit(events as Parameters<typeof buildCommit>[0], {
-      commit_id: 'c1',
-      writer: 'spec',
-      previous_digest: digest,
-      checkpoint: 0,
-      number: commits + 1,
-    });
-    const { headers, payload } = encodeCommit(commit);
-    const hdrs = brokerHeaders();
-    for (const [name, value] of Object.entries(headers)) hdrs.set(name, value);
-    await gateway.connection.js.publish(`runs.acme.${runId}`, payload.replace('number 3', 'number 7'), {
-      headers: hdrs,
-      expect: { lastSubjectSequence: stream_seq },
-    });
+    const [line = ''] = await storedLines(runId);
+    const loaded = await gateway.runLog.load({ tenant_id: 'acme', run_id: runId });
+    const digests: string[] = [];
+    let { stream_seq } = loaded;
+    for (let at = 0; at < commits; at++) {
+      const events = [2, 3, 4].map((seq) => ({
+        ...decodeEvent(line),
+        seq: seq + 3 * at,
+        type: 'log.written',
+        data: { index: seq, level: 'info', source: 'agent', message: `number ${seq + 3 * at}` },
+      }));
+      const commit = buildCommit(events as Parameters<typeof buildCommit>[0], {
+        commit_id: `c${at}`,
+        writer: 'spec',
+        previous_digest: digests.at(-1) ?? loaded.digest,
+        checkpoint: 0,
+        number: loaded.commits + 1 + at,
+      });
+      digests.push(commit.digest);
+      const { headers, payload } = encodeCommit(commit);
+      const hdrs = brokerHeaders();
+      for (const [name, value] of Object.entries(headers)) hdrs.set(name, value);
+      const stored = await gateway.connection.js.publish(
+        `runs.acme.${runId}`,
+        at === 0 ? alter(payload) : payload,
+        { headers: hdrs, expect: { lastSubjectSequence: stream_seq } },
+      );
+      stream_seq = stored.seq;
+    }
+    return { runId, first: loaded.digest, digests };
+  };
+
+  it('say the digest that was stored, and none of those before it, where the stored lines do not fit it', async () => {
+    const { runId, first, digests } = await alteredRun(1, (payload) =>
+      payload.replace('number 3', 'number 7'),
+    );
     const [header, one, two, three, four] = await recordsOf(runId);
-    expect(header).toContain(`"seq":4,"digest":"${commit.digest}"`);
-    expect(one).toContain(`"digest":"${digest}"}`);
+    expect(header).toContain(`"seq":4,"digest":"${digests[0]}"`);
+    expect(one).toContain(`"digest":"${first}"}`);
     expect(two?.endsWith('"number 2"},"digest":null}')).toBe(true);
     expect(three?.endsWith('"number 7"},"digest":null}')).toBe(true);
-    expect(four?.endsWith(`"number 4"},"digest":"${commit.digest}"}`)).toBe(true);
+    expect(four?.endsWith(`"number 4"},"digest":"${digests[0]}"}`)).toBe(true);
+  });
+
+  it('end where what is stored is no commit any more, and their header says that there should be more', async () => {
+    const { runId, digests } = await alteredRun(3, (payload) => payload.replace('number', 'num\nber'));
+    const records = await recordsOf(runId);
+    expect(records).toHaveLength(2);
+    expect(records[0]).toContain(`"seq":10,"digest":"${digests[2]}"`);
   });
 
   it('do not look whole where the log has lost something', async () => {
