@@ -1,4 +1,5 @@
 import { timedOut, type Command, type Run } from '@runledger/run';
+import type { RunView } from '@runledger/run-views';
 import { changed, type Look, type SweepKind } from './sweep.ts';
 
 /**
@@ -17,6 +18,8 @@ export function expiredSweep(marginMs: number): SweepKind {
 }
 
 async function examine({ parts, address, now, say }: Look, marginMs: number): Promise<string> {
+  const view = await parts.store.get(address.tenant_id, address.run_id);
+  if (view && !mayBeDue(view, now - marginMs)) return 'in_time';
   const { run } = await parts.runLog.load(address);
   if (run.status !== 'queued' && run.status !== 'waiting') return 'advanced';
   const due = dueOf(run, now - marginMs);
@@ -33,6 +36,17 @@ async function examine({ parts, address, now, say }: Look, marginMs: number): Pr
   return outcome;
 }
 
+const TIMED = new Set<string | null>(['retry', 'approval', 'handover']);
+
+/** Thousands may wait for a slot or for a person: their views are enough to leave them to it. */
+function mayBeDue({ waiting_on, limits, created_at }: RunView, before: number): boolean {
+  return TIMED.has(waiting_on) || deadlineOf(created_at, limits.timeout_s) < before;
+}
+
+function deadlineOf(requested_at: string, timeout_s: number | null): number {
+  return timeout_s === null ? Infinity : Date.parse(requested_at) + timeout_s * 1_000;
+}
+
 interface Due {
   outcome: string;
   command: Command;
@@ -41,8 +55,7 @@ interface Due {
 
 /** What is due before `before`; the time limit first. */
 function dueOf(run: Run, before: number): Due | undefined {
-  const { timeout_s } = run.limits;
-  const deadline = timeout_s === null ? Infinity : Date.parse(run.requested_at) + timeout_s * 1_000;
+  const deadline = deadlineOf(run.requested_at, run.limits.timeout_s);
   if (deadline < before) {
     const due_at = new Date(deadline).toISOString();
     return { outcome: 'timed_out', command: { type: 'FailRun', error: timedOut() }, due_at };
