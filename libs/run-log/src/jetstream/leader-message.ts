@@ -26,7 +26,5 @@ export function leaderMessage(
   query: { last_by_subj: string } | { seq: number; next_by_subj: string },
 ): Promise<LeaderMessage | null> {
   const asked = query as MessageQuery;
-  return isAlone(nc)
-    ? (jsm.direct.getMessage(stream, asked) as Promise<LeaderMessage | null>)
-    : (jsm.streams.getMessage(stream, asked) as Promise<LeaderMessage | null>);
+  return isAlone(nc) ? jsm.direct.getMessage(stream, asked) : jsm.streams.getMessage(stream, asked);
 }
