@@ -132,8 +132,15 @@ export interface RunLog {
    * whether they fit is not checked.
    */
   commits(address: RunAddress, after?: number): Promise<StoredRun & { commits: AsyncIterable<StoredLines> }>;
-  /** The same as the bytes that are stored, for who only passes them on. */
-  bytes(address: RunAddress, after: number): Promise<StoredRun & { chunks: AsyncIterable<StoredBytes> }>;
+  /**
+   * The same as the bytes that are stored, for who only passes them on. `isShort`: the reader will not go far, so that
+   * little is to be read ahead.
+   */
+  bytes(
+    address: RunAddress,
+    after: number,
+    options?: { isShort?: boolean },
+  ): Promise<StoredRun & { chunks: AsyncIterable<StoredBytes> }>;
   /** Replay, then live, without gap or repeat; returns after the terminal event's batch. Batches are in order. */
   follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]>;
   /** Every stored commit of every run, oldest first, up to what is stored when the call begins (for rebuilds and sweeps). */

@@ -235,8 +235,12 @@ export class CommitRunLog implements RunLog {
     return this.#reader.commits(address, after);
   }
 
-  bytes(address: RunAddress, after: number): Promise<StoredRun & { chunks: AsyncIterable<StoredBytes> }> {
-    return this.#reader.bytes(address, after);
+  bytes(
+    address: RunAddress,
+    after: number,
+    { isShort = false }: { isShort?: boolean } = {},
+  ): Promise<StoredRun & { chunks: AsyncIterable<StoredBytes> }> {
+    return this.#reader.bytes(address, after, isShort);
   }
 
   async *follow(address: RunAddress, options: FollowOptions): AsyncIterable<StoredLine[]> {

@@ -42,8 +42,8 @@ export interface CommitStore {
   next(address: RunAddress, afterStreamSeq: number): Promise<StoredCommit | undefined>;
   /** The run's commits with `from <= stream_seq <= until`, in order and complete. */
   range(address: RunAddress, from: number, until: number): AsyncIterable<StoredCommit>;
-  /** As `range`, not decoded. */
-  rawRange(address: RunAddress, from: number, until: number): AsyncIterable<RawCommit>;
+  /** As `range`, not decoded. `isShort`: the reader will not go far, so that little is to be read ahead. */
+  rawRange(address: RunAddress, from: number, until: number, isShort?: boolean): AsyncIterable<RawCommit>;
   /** Expects `expectation` to be the run's last stream sequence (0: no such run). Throws LogUnavailable `log_full` when refused for space. */
   append(
     address: RunAddress,

@@ -55,9 +55,10 @@ export class LogReader {
   async bytes(
     address: RunAddress,
     after: number,
+    isShort: boolean,
   ): Promise<StoredRun & { chunks: AsyncIterable<StoredBytes> }> {
     const { last, ...tail } = await tailOf(this.store, address);
-    return { ...tail, chunks: last ? this.#bytes(address, { after, last }) : none() };
+    return { ...tail, chunks: last ? this.#bytes(address, { after, last, isShort }) : none() };
   }
 
   /** Stored lines strictly after `after`, up to `last`, commit by commit. */
@@ -87,7 +88,7 @@ export class LogReader {
 
   async *#bytes(
     address: RunAddress,
-    cursor: { after: number; last: StoredCommit },
+    cursor: { after: number; last: StoredCommit; isShort: boolean },
   ): AsyncIterable<StoredBytes> {
     let next = cursor.after + 1;
     for await (const chunk of bytesAfter(this.store, this.#bookmarks, address, cursor)) {

@@ -48,11 +48,11 @@ export async function* bytesAfter(
   store: CommitStore,
   bookmarks: Bookmarks,
   address: RunAddress,
-  { after, last }: Cursor,
+  { after, last, isShort }: Cursor & { isShort: boolean },
 ): AsyncIterable<StoredBytes> {
   if (after >= last.last) return;
   if (after + 1 < last.first) {
-    const read = (from: number, until: number) => store.rawRange(address, from, until);
+    const read = (from: number, until: number) => store.rawRange(address, from, until, isShort);
     for await (const commit of between(address, { after, last }, bookmarks, read)) yield rest(commit, after);
   }
   const payload = Buffer.from(last.lines.map((line) => `${line}\n`).join(''));

@@ -2,7 +2,7 @@ import { createInbox, type MsgHdrs, type NatsConnection } from '@nats-io/nats-co
 import { LogUnavailable } from '../faults.ts';
 
 /** The broker pushes a batch without flow control: a page is bounded by both. */
-const PAGE_BYTES = 1024 * 1024;
+export const PAGE_BYTES = 1024 * 1024;
 const PAGE_MESSAGES = 4_096;
 const END_OF_BATCH = 204;
 const NOT_FOUND = 404;
@@ -21,6 +21,7 @@ export function directPage(
   stream: string,
   query: { seq: number; next_by_subj: string },
   timeoutMs: number,
+  pageBytes = PAGE_BYTES,
 ): Promise<DirectMessage[]> {
   return new Promise<DirectMessage[]>((resolve, reject) => {
     const page: DirectMessage[] = [];
@@ -55,7 +56,7 @@ export function directPage(
     const timer = setTimeout(() => finish(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
     nc.publish(
       `$JS.API.DIRECT.GET.${stream}`,
-      JSON.stringify({ ...query, batch: PAGE_MESSAGES, max_bytes: PAGE_BYTES }),
+      JSON.stringify({ ...query, batch: PAGE_MESSAGES, max_bytes: pageBytes }),
       { reply: inbox },
     );
   }).catch((error: unknown) => {

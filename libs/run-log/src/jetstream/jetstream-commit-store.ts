@@ -30,7 +30,7 @@ import { backoff } from '../engine/pacing.ts';
 import { systemTiming } from '../engine/timing.ts';
 import { LogUnavailable } from '../faults.ts';
 import type { RunAddress } from '../port.ts';
-import { directPage, type DirectMessage } from './direct-page.ts';
+import { directPage, PAGE_BYTES, type DirectMessage } from './direct-page.ts';
 import { leaderMessage } from './leader-message.ts';
 import { readBlob } from './read-blob.ts';
 import { writeBlob } from './write-blob.ts';
@@ -46,6 +46,8 @@ const APPEND_TIMEOUT_MS = 5_000;
 /** Also a caller whose time is up sends once: less than this would leave an outcome unknown that is known soon. */
 const LEAST_APPEND_TIMEOUT_MS = 250;
 const READ_TIMEOUT_MS = 5_000;
+/** Of a read that ends soon: about one commit, and the next that is on its way meanwhile. */
+const SHORT_PAGE_BYTES = 256 * 1024;
 const NO_MESSAGE_FOUND = 10037;
 /** Insufficient storage, store failed (limits), insufficient resources, account limits. */
 const FULL = new Set([10023, 10028, 10047, 10077]);
@@ -104,19 +106,30 @@ export class JetStreamCommitStore implements CommitStore {
     for await (const message of this.#messages(filter, from, until)) yield storedCommit(message);
   }
 
-  async *rawRange(address: RunAddress, from: number, until: number): AsyncIterable<RawCommit> {
+  async *rawRange(
+    address: RunAddress,
+    from: number,
+    until: number,
+    isShort = false,
+  ): AsyncIterable<RawCommit> {
     const filter = runSubject(address.tenant_id, address.run_id);
-    for await (const message of this.#messages(filter, from, until)) yield rawCommit(message);
+    const pageBytes = isShort ? SHORT_PAGE_BYTES : PAGE_BYTES;
+    for await (const message of this.#messages(filter, from, until, pageBytes)) yield rawCommit(message);
   }
 
   /**
    * A replica may be behind the leader: what it does not have yet is asked for again, then read from the leader. While
    * one page is at work the next is on its way.
    */
-  async *#messages(filter: string, from: number, until: number): AsyncIterable<DirectMessage> {
+  async *#messages(
+    filter: string,
+    from: number,
+    until: number,
+    pageBytes = PAGE_BYTES,
+  ): AsyncIterable<DirectMessage> {
     if (from > until) return;
     let next = from;
-    let coming = this.#page(filter, next);
+    let coming = this.#page(filter, next, pageBytes);
     for (let stale = 0; ;) {
       const page = await coming;
       const last = page.at(-1);
@@ -124,7 +137,7 @@ export class JetStreamCommitStore implements CommitStore {
         stale = 0;
         next = last.seq + 1;
         const hasMore = next <= until && Number(last.headers.get('Nats-Num-Pending')) > 0;
-        if (hasMore) coming = this.#page(filter, next);
+        if (hasMore) coming = this.#page(filter, next, pageBytes);
         for (const message of page) {
           if (message.seq > until) return;
           yield message;
@@ -135,14 +148,14 @@ export class JetStreamCommitStore implements CommitStore {
       if (await this.#isPast(filter, next, until)) return;
       if (stale > 10) throw new LogUnavailable('log_unavailable', `a replica of the log is behind ${until}`);
       if (stale > 0) await backoff(systemTiming, { attempt: stale, firstMs: 5, mostMs: 200 });
-      coming = this.#page(filter, next);
+      coming = this.#page(filter, next, pageBytes);
     }
   }
 
   /** Its failure is for whoever awaits it, and for nobody when the reader has left. */
-  #page(filter: string, seq: number): Promise<DirectMessage[]> {
+  #page(filter: string, seq: number, pageBytes: number): Promise<DirectMessage[]> {
     const { nc } = this.connection;
-    const page = directPage(nc, STREAM, { seq, next_by_subj: filter }, READ_TIMEOUT_MS);
+    const page = directPage(nc, STREAM, { seq, next_by_subj: filter }, READ_TIMEOUT_MS, pageBytes);
     page.catch(() => undefined);
     return page;
   }

@@ -5,6 +5,8 @@ import { chainDigest, decodeEvent } from '@runledger/wire';
 
 /** Bytes after which other requests have their turn. */
 const TURN = 1024 * 1024;
+/** Events: a read of no more needs little at once. */
+const SHORT = 2_000;
 const NEWLINE = 10;
 
 export interface FoldOptions {
@@ -25,7 +27,8 @@ export async function foldOn(
   options: FoldOptions = {},
 ): Promise<RunView | undefined> {
   const { upTo = Infinity, onCommit } = options;
-  const { last_seq, chunks } = await runLog.bytes(address, start?.seq ?? 0);
+  const from = start?.seq ?? 0;
+  const { last_seq, chunks } = await runLog.bytes(address, from, { isShort: upTo - from <= SHORT });
   if (last_seq === 0) return undefined;
   // The log was restored to an earlier time: the log is right.
   if (start && last_seq < start.seq) return foldOn(runLog, address, undefined, options);
