@@ -18,7 +18,7 @@ import type { RunningService, ServiceContext, ServiceDefinition, Settings } from
 import { Readiness } from './readiness.ts';
 import { serviceLog } from './service-log.ts';
 import { type ProcessSignals, watchSignals } from './signals.ts';
-import { commitsPerRun, waitForLog } from './wait-for-log.ts';
+import { waitForLog } from './wait-for-log.ts';
 
 export const DEFAULT_DRAIN_MS = 10_000;
 /** On top of the drain: closing the log, the connection and the ops server. */
@@ -120,8 +120,8 @@ class ServiceHost {
       );
       const broker = await this.connect();
       await options.bootstrap?.(broker);
-      await waitForLog(broker, this.readiness, this.logger, this.aborted.signal);
-      await this.startApp(broker);
+      const log = await waitForLog(broker, this.readiness, this.logger, this.aborted.signal);
+      await this.startApp(broker, log);
       this.readiness.delete('start');
       this.logger.info({ ...(this.app?.url ? { url: this.app.url } : {}) }, `${definition.name} is up`);
     } catch (cause) {
@@ -164,12 +164,11 @@ class ServiceHost {
     return this.broker;
   }
 
-  private async startApp(broker: Broker): Promise<void> {
+  private async startApp(broker: Broker, log: { maxCommits?: number }): Promise<void> {
     const { definition, settings, logger, metrics, instance } = this;
-    const maxCommits = await commitsPerRun(broker);
     const runLog = new JetStreamRunLog(broker, {
       writer: `${definition.name}/${instance}`,
-      ...(maxCommits === undefined ? {} : { maxCommits }),
+      ...log,
       ...(definition.logPatienceMs === undefined ? {} : { patienceMs: definition.logPatienceMs }),
     });
     const context: ServiceContext = {

@@ -7,22 +7,27 @@ const LOG = 'RUNS';
 const SAY_AGAIN_MS = 30_000;
 
 /**
- * Resolves when the stream RUNS exists. It is made by the bootstrap, never by a service. Should it go away later, the
- * service says so on `/readyz`.
+ * Resolves when the stream RUNS exists, with how many commits it takes of one run. It is made by the bootstrap, never by a
+ * service. Should it go away later, the service says so on `/readyz`.
  */
 export async function waitForLog(
   broker: Broker,
   readiness: Readiness,
   logger: Logger,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<{ maxCommits?: number }> {
+  let maxCommits = 0;
   let problem = 'not looked yet';
   let saidAt = Number.NEGATIVE_INFINITY;
   readiness.set('log', () => Promise.reject(new Error(problem)));
   for (let attempt = 0; ; attempt++) {
     signal.throwIfAborted();
     try {
-      if (await streamExists(broker, LOG)) break;
+      if (await streamExists(broker, LOG)) {
+        const jsm = await broker.jsm();
+        maxCommits = (await jsm.streams.info(LOG)).config.max_msgs_per_subject;
+        break;
+      }
       problem = `the stream ${LOG} does not exist yet: run the bootstrap`;
     } catch (error) {
       problem = `the stream ${LOG} cannot be read: ${String(error)}`;
@@ -36,11 +41,5 @@ export async function waitForLog(
   readiness.set('log', async () => {
     if (!(await streamExists(broker, LOG))) throw new Error(`the stream ${LOG} does not exist`);
   });
-}
-
-/** How many commits the broker takes of one run; undefined: as many as there are. The run ends before it. */
-export async function commitsPerRun(broker: Broker): Promise<number | undefined> {
-  const jsm = await broker.jsm();
-  const { max_msgs_per_subject: most } = (await jsm.streams.info(LOG)).config;
-  return most > 0 ? most : undefined;
+  return maxCommits > 0 ? { maxCommits } : {};
 }
