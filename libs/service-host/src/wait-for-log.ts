@@ -16,7 +16,7 @@ export async function waitForLog(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<{ maxCommits?: number }> {
-  let maxCommits = 0;
+  let maxCommits: number;
   let problem = 'not looked yet';
   let saidAt = Number.NEGATIVE_INFINITY;
   readiness.set('log', () => Promise.reject(new Error(problem)));
