@@ -30,15 +30,18 @@ export async function readOn(
   address: RunAddress,
   { from, timing }: { from: LoadedRun; timing: Timing },
 ): Promise<LoadedRun> {
-  let at = from;
-  for (;;) {
-    const as_of = timing.now();
-    const commit = await store.next(address, at.stream_seq);
-    if (!commit) return at === from ? loadRun(store, address, timing) : { ...at, as_of };
-    if (commit.first !== at.run.seq + 1) return loadRun(store, address, timing);
-    const lines = at.lines ? { lines: [...at.lines, ...linesOf(commit)] } : {};
-    at = { run: foldCommit(at.run, commit), ...positionOf(commit), as_of, ...lines };
+  const as_of = timing.now();
+  const last = await store.last(address);
+  if (!last || last.first <= from.run.seq) return loadRun(store, address, timing);
+  let { run } = from;
+  const lines = from.lines && [...from.lines];
+  const missed = last.first === run.seq + 1 ? [last] : commits(store, address, from.stream_seq + 1, last);
+  for await (const commit of missed) {
+    if (commit.first !== run.seq + 1) return loadRun(store, address, timing);
+    run = foldCommit(run, commit);
+    lines?.push(...linesOf(commit));
   }
+  return { run, ...positionOf(last), as_of, ...(lines ? { lines } : {}) };
 }
 
 /** Where a writer stands after this commit. */
