@@ -34,7 +34,7 @@ export const slowReaders: Drill = {
     figures.atMost(
       'p99 lag of the others beside those who do not',
       Math.round(with_),
-      Math.max(2 * before, 250),
+      Math.round(Math.max(2 * before, 250)),
       'ms',
     );
     for (const one of round.lazy) one.readAgain();

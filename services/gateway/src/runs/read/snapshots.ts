@@ -1,7 +1,7 @@
 import type { RunView } from '@runledger/run-views';
 
 /** Events between two snapshots of a run. */
-export const SNAPSHOT_EVERY = 1_000;
+export const SNAPSHOT_EVERY = 500;
 /** In all. What does not change between two of them they share, so that one takes about 1 KiB. */
 const MOST_SNAPSHOTS = 20_000;
 
