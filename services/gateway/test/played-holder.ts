@@ -81,7 +81,9 @@ export class PlayedHolder {
     );
   }
 
+  /** With its receipt, where there is none yet. */
   async finishStop(): Promise<void> {
+    if (!this.held.run.stop_observed) await this.observeStop('end');
     accepted(await this.held.submit({ type: 'FinishStop', held_by: this.#by, by: BY, reason: '' }));
     await this.held.release();
   }

@@ -134,13 +134,11 @@ describe('GET /runs/{run_id}/tree', () => {
 
     await leaf.finishStop();
     await left.endChild(leaf.run_id);
-    await left.observeStop('turn 2');
     await left.finishStop();
     const read = await call('GET', `${gateway.url}/runs/${top.run_id}`, { key: ann });
     expect(read.body.status).toBe('stopping');
     expect((await nodes(top.run_id))[0]?.waiting_for).toEqual([left.run_id]);
     await top.endChild(left.run_id);
-    await top.observeStop('turn 2');
     await top.finishStop();
     expect(await statuses(top.run_id)).toEqual(['stopped', 'stopped', 'stopped', 'stopped']);
   });
@@ -225,11 +223,9 @@ describe('GET /runs/{run_id}/tree', () => {
     const top = await root();
     const child = await tree.begin(await tree.spawn(top));
     await call('POST', `${gateway.url}/runs/${child.run_id}/stop`, { key: ann, body: {} });
-    await child.observeStop('turn 1');
     await child.finishStop();
     await top.endChild(child.run_id);
     await call('POST', `${gateway.url}/runs/${top.run_id}/stop`, { key: ann, body: {} });
-    await top.observeStop('turn 1');
     await top.finishStop();
     const erased = await call('DELETE', `${gateway.url}/runs/${child.run_id}`, { key: ann });
     expect(erased.status).toBe(202);
