@@ -1,3 +1,5 @@
+import { wholeSetting } from './whole-setting.ts';
+
 export interface RetentionSettings {
   /** `RUNLEDGER_RETENTION_DAYS`, default 90: how long after its end a run is kept, in milliseconds; undefined (0 days): for ever. */
   keepMs: number | undefined;
@@ -11,22 +13,11 @@ const DAY_MS = 86_400_000;
 
 /** @throws Error that names a variable which is no whole number in its range. */
 export function readRetentionSettings(env: NodeJS.ProcessEnv = process.env): RetentionSettings {
-  const days = whole(env, 'RUNLEDGER_RETENTION_DAYS', { fallback: 90, least: 0, most: 36_500 });
+  const days = wholeSetting(env, 'RUNLEDGER_RETENTION_DAYS', { fallback: 90, least: 0, most: 36_500 });
   return {
     keepMs: days === 0 ? undefined : days * DAY_MS,
-    sweepMs: 1_000 * whole(env, 'RUNLEDGER_RETENTION_SWEEP_S', { fallback: 600, least: 1, most: 86_400 }),
-    batch: whole(env, 'RUNLEDGER_RETENTION_BATCH', { fallback: 200, least: 1, most: 10_000 }),
+    sweepMs:
+      1_000 * wholeSetting(env, 'RUNLEDGER_RETENTION_SWEEP_S', { fallback: 600, least: 1, most: 86_400 }),
+    batch: wholeSetting(env, 'RUNLEDGER_RETENTION_BATCH', { fallback: 200, least: 1, most: 10_000 }),
   };
-}
-
-function whole(
-  env: NodeJS.ProcessEnv,
-  name: string,
-  { fallback, least, most }: { fallback: number; least: number; most: number },
-): number {
-  const text = env[name]?.trim();
-  if (!text) return fallback;
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new Error(`${name} must be a whole number from ${least} to ${most}, not "${text}"`);
 }

@@ -1,3 +1,5 @@
+import { wholeSetting } from './whole-setting.ts';
+
 export interface StrandedSettings {
   /** `RUNLEDGER_STRANDED_SWEEP_S`, default 30: about how often runs are looked for that have lost their work message. */
   sweepMs: number;
@@ -9,16 +11,10 @@ const MOST_S = 86_400;
 
 /** @throws Error that names a variable which is no whole number of seconds. */
 export function readStrandedSettings(leaseS: number, env: NodeJS.ProcessEnv = process.env): StrandedSettings {
+  const milliseconds = (name: string, fallback: number): number =>
+    1_000 * wholeSetting(env, name, { fallback, least: 1, most: MOST_S });
   return {
-    sweepMs: 1_000 * seconds(env, 'RUNLEDGER_STRANDED_SWEEP_S', 30),
-    idleMs: 1_000 * seconds(env, 'RUNLEDGER_STRANDED_AFTER_S', Math.max(60, 4 * leaseS)),
+    sweepMs: milliseconds('RUNLEDGER_STRANDED_SWEEP_S', 30),
+    idleMs: milliseconds('RUNLEDGER_STRANDED_AFTER_S', Math.max(60, 4 * leaseS)),
   };
-}
-
-function seconds(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
-  const text = env[name]?.trim();
-  if (!text) return fallback;
-  const value = /^\d+$/.test(text) ? Number(text) : 0;
-  if (value >= 1 && value <= MOST_S) return value;
-  throw new Error(`${name} must be a whole number of seconds from 1 to ${MOST_S}, not "${text}"`);
 }

@@ -1,3 +1,5 @@
+import { wholeSetting } from './whole-setting.ts';
+
 export interface UpkeepSettings {
   /** `RUNLEDGER_SWEEP_S`, default 30: about how often stops, orphans, waiting parents and expired runs are looked for. */
   sweepMs: number;
@@ -16,24 +18,12 @@ const DAY_S = 86_400;
 /** @throws Error that names a variable which is no whole number in its range. */
 export function readUpkeepSettings(env: NodeJS.ProcessEnv = process.env): UpkeepSettings {
   const seconds = (name: string, fallback: number, least: number): number =>
-    1_000 * whole(env, name, { fallback, least, most: DAY_S });
+    1_000 * wholeSetting(env, name, { fallback, least, most: DAY_S });
   return {
     sweepMs: seconds('RUNLEDGER_SWEEP_S', 30, 1),
     afterMs: seconds('RUNLEDGER_SWEEP_AFTER_S', 60, 1),
     stopGraceMs: seconds('RUNLEDGER_STOP_GRACE_S', 300, 0),
     driftSweepMs: seconds('RUNLEDGER_DRIFT_SWEEP_S', 60, 1),
-    driftSample: whole(env, 'RUNLEDGER_DRIFT_SAMPLE', { fallback: 100, least: 0, most: 10_000 }),
+    driftSample: wholeSetting(env, 'RUNLEDGER_DRIFT_SAMPLE', { fallback: 100, least: 0, most: 10_000 }),
   };
-}
-
-function whole(
-  env: NodeJS.ProcessEnv,
-  name: string,
-  { fallback, least, most }: { fallback: number; least: number; most: number },
-): number {
-  const text = env[name]?.trim();
-  if (!text) return fallback;
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new Error(`${name} must be a whole number from ${least} to ${most}, not "${text}"`);
 }
