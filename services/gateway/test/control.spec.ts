@@ -190,6 +190,9 @@ describe('steering a run', () => {
       });
       for (const lower of [{ max_turns: 8 }, { max_cost_usd: 1.49, max_turns: 20 }, { timeout_s: 60 }])
         expect(await post(`${runId}/limits`, lower)).toMatchObject(conflict('limit_not_raised'));
+      expect(await post(`${runId}/limits`, { timeout_s: 60 })).toMatchObject({
+        body: { detail: 'the run has no timeout_s that could be raised' },
+      });
       expect(await events(runId)).toHaveLength(2);
       const read = await call('GET', `${gateway.url}/runs/${runId}`, { key: ann });
       expect(read.body.limits).toEqual({

@@ -121,6 +121,13 @@ describe('schedules over HTTP', () => {
     expect((await ask('GET', `/schedules/${id}`)).body).toMatchObject(Object.assign({}, ...changes));
   });
 
+  it('are named by their id, and an id of another form is said to be none', async () => {
+    expect(await ask('GET', '/schedules/morning')).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/schedule_id', detail: expect.stringContaining('a schedule id') }] },
+    });
+  });
+
   it('that are deleted are gone, and their idempotency key makes a new one', async () => {
     const headers = { 'idempotency-key': 'short-lived' };
     const id = String((await ask('POST', '/schedules', { body: DAILY, headers })).body.schedule_id);

@@ -78,12 +78,18 @@ export function resumeRun(command: Of<'ResumeRun'>, run: Run): Decision {
   return run.waiting_on === 'pause' ? append(resumed, unparked(run, 'pause')) : append(resumed);
 }
 
+function notRaised(name: keyof Limits, run: Run): string {
+  return run.limits[name] === null
+    ? `the run has no ${name} that could be raised`
+    : `${name} would be lower than it is`;
+}
+
 export function raiseLimits(command: Of<'RaiseLimits'>, run: Run): Decision {
   const refusal = refuseStopping(run);
   if (refusal) return refusal;
   const wanted = Object.entries(command.limits) as [keyof Limits, Limits[keyof Limits]][];
   const lowered = wanted.find(([name, value]) => amount(value) < amount(run.limits[name]));
-  if (lowered) return refuse('limit_not_raised', `${lowered[0]} would be lower than it is`);
+  if (lowered) return refuse('limit_not_raised', notRaised(lowered[0], run));
   const raised = wanted.filter(([name, value]) => amount(value) > amount(run.limits[name]));
   if (raised.length === 0) {
     return run.waiting_on === 'budget' ? refuse('limit_not_raised', 'every limit is as it was') : nothing();

@@ -1,10 +1,14 @@
 import { isId } from '@runledger/wire';
 import { z } from 'zod';
 
-export const RunId = z
-  .string()
-  .refine((value) => isId('run_id', value), 'must be a run id (a ULID in upper case)')
-  .meta({ pattern: '^[0-7][0-9A-HJKMNP-TV-Z]{25}$' });
+/** An id of a run, or of what has ids of the same form. */
+export const ulidOf = (what: string) =>
+  z
+    .string()
+    .refine((value) => isId('run_id', value), `must be ${what} id (a ULID in upper case)`)
+    .meta({ pattern: '^[0-7][0-9A-HJKMNP-TV-Z]{25}$' });
+
+export const RunId = ulidOf('a run');
 
 export const RunPath = z.strictObject({ run_id: RunId });
 export type RunPath = z.infer<typeof RunPath>;

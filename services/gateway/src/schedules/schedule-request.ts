@@ -1,7 +1,7 @@
 import { CronFault, isTimeZone, MAX_INLINE_VALUE_BYTES, MISSED, nextDue, OVERLAP } from '@runledger/wire';
 import { z } from 'zod';
 import { AgentId } from '../agents/agent-definition.ts';
-import { RunId, Whole } from '../runs/run-path.ts';
+import { ulidOf, Whole } from '../runs/run-path.ts';
 import { Labels } from '../runs/start/start-request.ts';
 
 /** The label by which the runs of a schedule are found: every run gets it. */
@@ -78,7 +78,7 @@ export const ChangeScheduleRequest = z.strictObject({
 });
 export type ChangeScheduleRequest = z.infer<typeof ChangeScheduleRequest>;
 
-export const SchedulePath = z.strictObject({ schedule_id: RunId });
+export const SchedulePath = z.strictObject({ schedule_id: ulidOf('a schedule') });
 export type SchedulePath = z.infer<typeof SchedulePath>;
 
 export const ListSchedulesQuery = z.strictObject({
