@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { waitFor } from '@runledger/testkit';
-import type { Drill } from '../drill.ts';
+import type { Drill, Figures } from '../drill.ts';
 import { cpuSeconds } from '../process-usage.ts';
 import { StreamField } from '../stream-field.ts';
 import type { StreamObserver } from '../stream-observer.ts';
@@ -68,21 +68,24 @@ export const reconnectStorm: Drill = {
     figures.tell('processor of the broker before', `${Math.round(calm * 100)} % of a core`);
     figures.atMost('until it was as calm again', Math.round(calmAgain / 1_000), CALM_S, 's');
     await field.allDone(figures, 400_000);
-    const hashes = new Map<string, string>();
-    for (const runId of runs) hashes.set(runId, (await field.sha256(runId)).sha256);
-    figures.tell(
-      'observers, connections',
-      `${readers}, ${sum(field.observers.map((one) => one.connections))}`,
-    );
-    figures.none(
-      'observers that saw other bytes than the log has',
-      field.observers
-        .filter((one) => one.sha256 !== hashes.get(one.runId))
-        .map((one) => `${one.frames} frames`),
-    );
+    await checkBytes(field, figures, runs);
     await field.check(figures);
   },
 };
+
+async function checkBytes(field: StreamField, figures: Figures, runs: readonly string[]): Promise<void> {
+  const hashes = new Map<string, string>();
+  for (const runId of runs) hashes.set(runId, (await field.sha256(runId)).sha256);
+  const { observers } = field;
+  figures.tell(
+    'observers, connections',
+    `${observers.length}, ${sum(observers.map((one) => one.connections))}`,
+  );
+  figures.none(
+    'observers that saw other bytes than the log has',
+    observers.filter((one) => one.sha256 !== hashes.get(one.runId)).map((one) => `${one.frames} frames`),
+  );
+}
 
 /** Cores that the process uses, over the time of one look. */
 async function usage(pid: number): Promise<number> {
