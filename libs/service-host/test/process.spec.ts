@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectBroker } from '@runledger/nest-jetstream';
 import {
   freePort,
@@ -22,6 +22,11 @@ interface Child {
 describe('a service as a process', () => {
   let server: TestBroker;
   let folder: TemporaryFolder;
+  const started: ChildProcess[] = [];
+  // A test that failed has not ended its own.
+  afterEach(() => {
+    for (const child of started.splice(0)) child.kill('SIGKILL');
+  });
   beforeAll(async () => {
     [server, folder] = await Promise.all([startBroker({ syncAlways: false }), temporaryFolder()]);
     const broker = await connectBroker({ url: server.url, name: 'setup' });
@@ -42,6 +47,7 @@ describe('a service as a process', () => {
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );
+    started.push(child);
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
