@@ -182,7 +182,11 @@ describe('steering a run', () => {
       expect(await cell.ended(address)).toMatchObject({ type: 'run.stopped' });
       const types = (await cell.events(address)).map((event) => event.type);
       expect(types.filter((type) => type === 'child.spawned')).toHaveLength(1);
-      expect(types.indexOf('child.ended')).toBeGreaterThan(types.indexOf('stop.observed'));
+      expect(types.filter((type) => type === 'stop.observed' || type === 'child.ended').sort()).toEqual([
+        'child.ended',
+        'stop.observed',
+      ]);
+      expect(types.at(-1)).toBe('run.stopped');
     });
   });
 
