@@ -13,6 +13,7 @@ async function startLogCluster() {
   await bootstrap(broker, LAYOUT, { replicas: 3 });
   return {
     cluster,
+    // Who can wait waits longer than a cluster on a busy machine needs for its elections.
     open: (writer: string): RunLog => new JetStreamRunLog(broker, { writer, patienceMs: 90_000 }),
     beginErasing: (address: RunAddress) => beginErasing(broker, address),
     close: async () => {
@@ -27,7 +28,6 @@ runLogContract('a cluster of three brokers', startLogCluster);
 describe('run log on a cluster of three brokers', () => {
   it('loses no acknowledged event, stores none twice and fails nobody who can wait when the leader is killed', async () => {
     const under = await startLogCluster();
-    // Who can wait waits longer than a cluster on a busy machine needs for its elections.
     const log = under.open('agent-executor/one');
     const acknowledged = journal();
     const address = someAddress();
