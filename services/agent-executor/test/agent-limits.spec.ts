@@ -26,10 +26,13 @@ describe('an agent that takes too much', () => {
     return end.data.error as { code: string; category: string; detail: string };
   };
 
-  it('of memory for its values ends by itself, and says so', async () => {
-    const error = await errorOf('const kept = []; for (;;) kept.push(new Array(1000).fill({}));');
-    expect(error.code).toBe('agent_killed');
-    expect(error.detail).toMatch(/heap out of memory/);
+  it('of memory for its values ends, and the error says so', async () => {
+    const { code, detail } = await errorOf('const kept = []; for (;;) kept.push(new Array(1000).fill({}));');
+    // Its heap is full, or its process is found to be too large: what comes first is a matter of milliseconds.
+    expect([
+      ['agent_killed', 'heap out of memory'],
+      ['agent_over_limit', 'more than 200 MiB of memory'],
+    ]).toContainEqual([code, /heap out of memory|more than 200 MiB of memory/.exec(detail)?.[0]]);
   });
 
   it('of memory beside them is ended, and the error names the limit', async () => {
